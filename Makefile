@@ -1,0 +1,40 @@
+# Malla - a mesh that turns AI models into services
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 the Malla authors
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo dev test format lint check bench clean
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what building, running and testing need (apt), and the tests' Python packages
+	@scripts/install.sh --tests
+	@scripts/venv.sh .venv-test scripts/requirements-test.txt $(wildcard services/*/requirements.txt)
+
+build: ## release build of the malla binary
+	@scripts/install.sh
+	swift build -c release --product malla
+
+demo: ## set up everything and send a photograph through the mesh, then stop
+	@scripts/demo.sh
+
+dev: ## set up everything and leave the mesh running (App API on port 8007)
+	@scripts/dev.sh
+
+test: ## all tests on private RabbitMQ, Redis, PostgreSQL and S3
+	@scripts/test.sh
+
+format: ## rewrite the sources in the project's format
+	swift format format --in-place --recursive --parallel $(wildcard Package.swift Sources Tests Benchmarks)
+
+lint: ## check format, documentation comments and scripts
+	@scripts/lint.sh
+
+check: lint test ## lint, then all tests
+
+bench: ## measure bench-3, a chain of three stages, on the embedded mesh
+	@scripts/bench.sh
+
+clean: ## remove everything that was built or installed into this folder (not .malla, the data of `make dev`)
+	rm -rf .build .venv .venv-test

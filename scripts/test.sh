@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Malla - a mesh that turns AI models into services
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 the Malla authors
+#
+# Every test, on private real servers: installs what is missing, builds, starts RabbitMQ, Redis, PostgreSQL and S3 on
+# loopback in a temporary folder, runs the Python and the Swift tests, stops the servers, prints a summary.
+#
+#   scripts/test.sh [ARGUMENTS OF swift test]       for example: scripts/test.sh --filter BrokerContract
+#
+# Exit code 0 only if every step passed.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+title() { printf '\n== %s\n' "$*"; }
+
+python_tests() { # one process a folder, because services have modules of the same name
+    local folder package code=0
+    for folder in python/tests services/*/tests; do
+        compgen -G "$folder/test_*.py" >/dev/null || continue
+        package=$(dirname "$folder")
+        echo "-- $folder"
+        PYTHONPATH="$PWD/python:$PWD/$package" "$MALLA_PYTHON" -m pytest -q -p no:cacheprovider "$folder" || code=1
+    done
+    return $code
+}
+
+step() { # NAME COMMAND...: runs it and remembers how it ended
+    local name=$1 began=$SECONDS
+    shift
+    title "$name"
+    if "$@"; then
+        summary+=("passed  $name ($((SECONDS - began)) s)")
+    else
+        summary+=("FAILED  $name ($((SECONDS - began)) s)")
+        failed=1
+    fi
+}
+
+if [ "${1:-}" = --inside ]; then # the second half, with the servers' addresses in the environment
+    shift
+    summary=()
+    failed=0
+    step "Python tests" python_tests
+    step "Swift tests" swift test --skip-build "$@"
+    title "Summary"
+    printf '%s\n' "${summary[@]}"
+    exit "$failed"
+fi
+
+title "What is needed"
+scripts/install.sh --tests || exit 1
+requirements=(scripts/requirements-test.txt)
+for file in services/*/requirements.txt; do [ -f "$file" ] && requirements+=("$file"); done
+scripts/venv.sh .venv-test "${requirements[@]}" || exit 1
+
+title "Build"
+swift build --build-tests || exit 1
+
+title "Servers"
+# Handlers and tests that start Python use the environment that has their packages.
+export MALLA_PYTHON=$PWD/.venv-test/bin/python MALLA_TEST_PYTHON=$PWD/.venv-test/bin/python
+exec scripts/servers.sh run -- scripts/test.sh --inside "$@"
