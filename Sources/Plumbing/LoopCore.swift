@@ -142,7 +142,16 @@ private final class LoopEntry: Sendable {
 private func loopThreadMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context else { return nil }
     let entry = Unmanaged<LoopEntry>.fromOpaque(context).takeRetainedValue()
-    pthread_setname_np(pthread_self(), String(entry.name.prefix(15)))
+    nameThread(entry.name)
     entry.core.run()
     return nil
+}
+
+/// Names the calling thread for `ps -L` and debuggers; `pthread_setname_np` is a GNU extension that Swift can't see.
+private func nameThread(_ name: String) {
+    let descriptor = open("/proc/thread-self/comm", O_WRONLY)
+    guard descriptor >= 0 else { return }
+    var text = Array(name.utf8.prefix(15))
+    _ = write(descriptor, &text, text.count)
+    close(descriptor)
 }

@@ -3,9 +3,9 @@
 // Copyright 2026 the Malla authors
 
 #if canImport(Glibc)
-public import Glibc
+import Glibc
 #else
-public import Darwin
+import Darwin
 #endif
 
 /// What takes part in a ``LoopThread``'s turns: flushes what the queued jobs left and reads what arrived.

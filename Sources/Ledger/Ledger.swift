@@ -1,0 +1,141 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Plumbing
+public import Workflow
+
+/// The port to the database that is the truth of the mesh; see design.md, "The truth and the paths".
+///
+/// Every method is one transaction and takes batches. All comparisons of time use the ledger's own clock.
+/// Every method throws ``LedgerError`` and nothing else.
+public protocol Ledger: Sendable {
+    /// Runs the numbered migrations that are missing; safe when several roles start at once.
+    func migrate() async throws(LedgerError)
+
+    /// Answers when the database does, within a few seconds.
+    func ping() async throws(LedgerError)
+
+    /// Keeps definitions by their hash; one that is there already is left alone.
+    func store(definitions: [WorkflowDefinition]) async throws(LedgerError)
+
+    /// Accepts requests: per request one task, its run and its first jobs, or what was accepted before instead.
+    func accept(_ requests: [NewTask]) async throws(LedgerError) -> [NewTask.Acceptance]
+
+    /// Creates direct jobs.
+    func create(_ jobs: [JobRecord]) async throws(LedgerError)
+
+    /// Records what happened to jobs and whole tasks and advances their runs: the heart of the mesh.
+    ///
+    /// Locks tasks' runs, then jobs, each by id; drives a ``Settling``; writes what it plans; commits.
+    func settle(
+        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing
+    ) async throws(LedgerError) -> SettleOutcome
+
+    /// Claims up to `leases.count` due jobs of a service, first by rank; repeating the same leases gives the same jobs.
+    ///
+    /// A claimed job carries one of the leases. Fewer jobs than leases means that no more are due.
+    func claim(
+        service: String, worker: String, leases: [LeaseID]
+    ) async throws(LedgerError) -> [JobRecord]
+
+    /// Gives claimed jobs back to be claimed by others; a stale lease is passed over.
+    ///
+    /// - Returns: the jobs that wait again, for their tickets.
+    func handBack(_ leases: [LeaseProbe]) async throws(LedgerError) -> [Job]
+
+    /// Renews a worker's row and tells how its leases stand, in their order.
+    func beat(_ beat: WorkerBeat, leases: [LeaseProbe]) async throws(LedgerError) -> [LeaseProbe.Standing]
+
+    /// Removes a worker's row at its orderly end.
+    func retire(worker: String) async throws(LedgerError)
+
+    /// Requeues the jobs of workers whose beat is older than `age`, or that have no row; removes rows of the long dead.
+    ///
+    /// - Returns: the jobs that wait again, for their tickets; and those that have been orphaned too often, still
+    ///   running, for the caller to settle with `.orphaned`.
+    func reap(olderThan age: Duration, limit: Int) async throws(LedgerError) -> (ready: [Job], poison: [Job])
+
+    /// Makes waiting jobs due whose `runAfter` has come; returns how many of each service became due.
+    func promote(limit: Int) async throws(LedgerError) -> [String: Int]
+
+    /// Settlements that time asks for: attempts past their limit, direct jobs past their deadline, tasks past theirs.
+    ///
+    /// - Parameter apps: the apps whose tasks to look at; nil for direct jobs only.
+    func overdue(apps: [String]?, limit: Int) async throws(LedgerError) -> (jobs: [Settlement], tasks: [TaskSettlement])
+
+    /// Sets waiting jobs aside for `delay`: their hand-over was refused or failed.
+    func postpone(_ jobs: [JobID], by delay: Duration) async throws(LedgerError)
+
+    /// What waits and runs, of these services; a service without jobs has zeros.
+    func loads(of services: [String]) async throws(LedgerError) -> [ServiceLoad]
+
+    /// Takes due callbacks for `hold`: until then no other process gets them.
+    func takeCallbacks(apps: [String], limit: Int, hold: Duration) async throws(LedgerError) -> [CallbackRecord]
+
+    /// Records attempts, each with the callback's state after it and when it is due again.
+    func record(
+        _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
+    ) async throws(LedgerError)
+
+    /// The callbacks of a task with their attempts, oldest first.
+    func callbacks(of task: TaskID) async throws(LedgerError) -> [(callback: CallbackRecord, attempts: [CallbackAttempt])]
+
+    /// Makes a task's callbacks due now, with all attempts ahead of them again; returns how many there are.
+    func replayCallbacks(of task: TaskID) async throws(LedgerError) -> Int
+
+    /// A task with its run and how many of its jobs were ever claimed; nil when there is none.
+    func task(_ id: TaskID) async throws(LedgerError) -> TaskView?
+
+    /// The jobs of a task without payloads, by stage and item, at most `limit`.
+    func jobs(ofTask task: TaskID, limit: Int) async throws(LedgerError) -> [Job]
+
+    /// Jobs newest first, for people: by state and service, at most `limit`, created before `before`.
+    func jobs(
+        service: String?, state: JobState?, before: JobID?, limit: Int
+    ) async throws(LedgerError) -> [Job]
+
+    /// One job with its payloads; nil when there is none.
+    func job(_ id: JobID) async throws(LedgerError) -> JobRecord?
+
+    /// The numbers per user and method.
+    func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers]
+
+    /// The workers that have beaten lately.
+    func workers() async throws(LedgerError) -> [WorkerRecord]
+
+    /// Deletes at most `limit` tasks (with runs, jobs and callbacks) and direct jobs that ended before `moment`; their
+    /// counts stay in the numbers. Returns how many tasks and direct jobs went.
+    func sweep(finishedBefore moment: Timestamp, limit: Int) async throws(LedgerError) -> Int
+
+    /// Reads a small named document and its version; nil when there is none. Version 1 is the first.
+    func document(_ name: String) async throws(LedgerError) -> (version: Int, bytes: [UInt8])?
+
+    /// Writes a small named document if its version is still `expected` (0 for one that is not there yet).
+    ///
+    /// - Returns: whether it was written, as version `expected + 1`.
+    func write(document name: String, expecting expected: Int, _ bytes: [UInt8]) async throws(LedgerError) -> Bool
+
+    /// Ends every connection; calls after it throw `unavailable`.
+    func close() async
+}
+
+/// A task as a reader sees it.
+public struct TaskView: Sendable {
+    /// The task.
+    public var task: TaskRecord
+    /// Its run.
+    public var run: Run
+    /// The names of the run's stages, in order; empty when the definition is gone.
+    public var stageNames: [String]
+    /// When its first job was claimed; nil while none was.
+    public var startedAt: Timestamp?
+
+    /// Makes a view.
+    public init(task: TaskRecord, run: Run, stageNames: [String], startedAt: Timestamp?) {
+        self.task = task
+        self.run = run
+        self.stageNames = stageNames
+        self.startedAt = startedAt
+    }
+}

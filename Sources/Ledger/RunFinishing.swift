@@ -1,0 +1,15 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Plumbing
+public import Workflow
+
+/// What the App API adds when runs advance inside a ledger's transaction: ids, ranks, callbacks. Pure, no I/O.
+public protocol RunFinishing: Sendable {
+    /// Turns the engine's seed into a job of this task.
+    func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
+
+    /// Writes the callbacks of a task that has just ended; `task` already carries state, output and error.
+    func callbacks(for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp) -> [CallbackRecord]
+}

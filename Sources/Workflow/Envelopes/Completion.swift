@@ -1,0 +1,112 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Plumbing
+
+/// What a worker says of a job that it ran: the event under its lease, and the result.
+///
+/// As a message: one line of JSON (the head), a line feed, then the result's bytes as they are.
+public struct Completion: Sendable, Hashable {
+    /// The job.
+    public var job: JobID
+    /// The lease it ran under.
+    public var lease: LeaseID
+    /// How it ended; nil for a success.
+    public var failure: Failure?
+    /// The result as JSON; empty for a failure.
+    public var result: [UInt8]
+    /// How long the handler ran, in milliseconds.
+    public var runMilliseconds: Int
+
+    /// A failure, and whether the handler's process died of it.
+    public struct Failure: Sendable, Hashable {
+        /// Why it failed.
+        public var error: JobError
+        /// Whether the handler's process died.
+        public var handlerDied: Bool
+
+        /// Makes a failure.
+        public init(_ error: JobError, handlerDied: Bool = false) {
+            self.error = error
+            self.handlerDied = handlerDied
+        }
+    }
+
+    /// Makes a completion.
+    public init(job: JobID, lease: LeaseID, failure: Failure?, result: [UInt8], runMilliseconds: Int) {
+        self.job = job
+        self.lease = lease
+        self.failure = failure
+        self.result = result
+        self.runMilliseconds = runMilliseconds
+    }
+
+    /// The event for the job's row.
+    public var event: JobEvent {
+        guard let failure else { return .completed(lease: lease) }
+        return failure.handlerDied
+            ? .handlerDied(lease: lease, failure.error) : .failed(lease: lease, failure.error)
+    }
+
+    /// The message's body.
+    public var body: [UInt8] {
+        var head: JSON = ["job": .string(job.description), "lease": .string(lease.description), "ms": .number(JSONNumber(runMilliseconds))]
+        if let failure {
+            head = head.adding("error", failure.error.json).adding("died", .bool(failure.handlerDied))
+        }
+        return head.bytes + [UInt8(ascii: "\n")] + result
+    }
+
+    /// Reads a message's body.
+    ///
+    /// - Throws: ``EnvelopeError`` when it is not a completion.
+    public init(body: [UInt8]) throws(EnvelopeError) {
+        guard let end = body.firstIndex(of: UInt8(ascii: "\n")) else { throw EnvelopeError("no head") }
+        guard let head = try? JSON(parsing: Array(body[..<end])) else { throw EnvelopeError("the head is not JSON") }
+        guard let job = head["job"]?.string.flatMap({ MeshID($0) }) else { throw EnvelopeError("no job id") }
+        guard let lease = head["lease"]?.string.flatMap({ MeshID($0) }) else { throw EnvelopeError("no lease id") }
+        let failure = try head["error"].map { json throws(EnvelopeError) in
+            guard let error = JobError(json: json) else { throw EnvelopeError("the error can't be read") }
+            return Failure(error, handlerDied: head["died"]?.bool ?? false)
+        }
+        self.init(
+            job: job, lease: lease, failure: failure, result: Array(body[(end + 1)...]),
+            runMilliseconds: head["ms"]?.int ?? 0)
+    }
+}
+
+/// Why a message can't be read.
+public struct EnvelopeError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong.
+    public let description: String
+
+    /// Makes an error.
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension JobError {
+    /// The error as JSON: `category`, `message`, `final`, and `field` when there is one.
+    public var json: JSON {
+        let json: JSON = ["category": .string(category.rawValue), "message": .string(message), "final": .bool(isFinal)]
+        return field.map { json.adding("field", .string($0)) } ?? json
+    }
+
+    /// Reads an error from JSON; nil without a known category.
+    public init?(json: JSON) {
+        guard let category = json["category"]?.string.flatMap({ Category(rawValue: $0) }) else { return nil }
+        self.init(
+            category, json["message"]?.string ?? "", isFinal: json["final"]?.bool, field: json["field"]?.string)
+    }
+}
+
+extension JSON {
+    /// A copy of an object with one more member.
+    public func adding(_ name: String, _ value: JSON) -> JSON {
+        guard case .object(var object) = self else { return self }
+        object[name] = value
+        return .object(object)
+    }
+}
