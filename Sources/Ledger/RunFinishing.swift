@@ -12,4 +12,12 @@ public protocol RunFinishing: Sendable {
 
     /// Writes the callbacks of a task that has just ended; `task` already carries state, output and error.
     func callbacks(for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp) -> [CallbackRecord]
+
+    /// Tells what is wrong with an input for a stage's service, or nil.
+    func problem(withInput input: JSON, of stage: StageDefinition) -> String?
+}
+
+extension RunFinishing {
+    /// Takes every input.
+    public func problem(withInput input: JSON, of stage: StageDefinition) -> String? { nil }
 }

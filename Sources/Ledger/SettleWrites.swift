@@ -27,11 +27,11 @@ public struct SettleWrites: Sendable {
 
     /// Rows to update: locked, judged, so without further guard.
     public var jobs: [JobUpdate] = []
-    /// Jobs to cancel (state `cancelled`, error and `finishedAt` set) after `jobs` were updated; those that ran go into
-    /// ``SettleOutcome/cancelled``.
-    public var cancellations: [Cancellation] = []
     /// Jobs to insert.
     public var created: [JobRecord] = []
+    /// Jobs to cancel (state `cancelled`, error and `finishedAt` set) after `jobs` were updated and `created` inserted; those that ran go into
+    /// ``SettleOutcome/cancelled``.
+    public var cancellations: [Cancellation] = []
     /// Runs to update.
     public var runs: [(task: TaskID, run: Run)] = []
     /// Tasks to update: state, output, error, failed stage and `finishedAt`.

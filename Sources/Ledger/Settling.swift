@@ -24,7 +24,204 @@ public struct Settling {
         public var definitions: Set<String> = []
         /// Stages whose jobs' results and errors are needed: final jobs only, in any order.
         public var outputs: [(task: TaskID, stage: Int)] = []
+
+        var isEmpty: Bool { definitions.isEmpty && outputs.isEmpty }
     }
 
-    init() {}
+    private let finishing: any RunFinishing
+    private let now: Timestamp
+    private let runs: [TaskID: (task: TaskRecord, run: Run)]
+    private var writes = SettleWrites()
+    private var events: [TaskID: [RunEvent]] = [:]
+    /// What this transaction's own settlements say of stages; the rows do not show it yet.
+    private var fresh: [StageKey: [StageOutput.Entry]] = [:]
+    private var definitions: [String: Result<WorkflowDefinition, JobError>] = [:]
+    private var outputs: [StageKey: StageOutput] = [:]
+
+    private struct StageKey: Hashable {
+        var task: TaskID
+        var stage: Int
+    }
+
+    /// Judges settlements against the locked rows.
+    ///
+    /// - Parameters:
+    ///   - now: the ledger's clock.
+    ///   - jobs: the locked rows of the settlements' jobs.
+    ///   - runs: the locked runs of these jobs' tasks and of `tasks`.
+    ///   - definitions: those the ledger has at hand, by hash.
+    public init(
+        settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing, now: Timestamp,
+        jobs: [JobID: Job], runs: [TaskID: (task: TaskRecord, run: Run)],
+        definitions: [String: WorkflowDefinition] = [:]
+    ) {
+        self.finishing = finishing
+        self.now = now
+        self.runs = runs
+        self.definitions = definitions.mapValues { .success($0) }
+        var jobs = jobs
+        var updates: [JobID: SettleWrites.JobUpdate] = [:]
+        var order: [JobID] = []
+        for settlement in settlements {
+            guard let job = jobs[settlement.job] else {
+                writes.outcome.verdicts.append(.unknown)
+                continue
+            }
+            guard let after = JobRules.apply(settlement.event, to: job, at: now, jitter: .random(in: 0...1)) else {
+                writes.outcome.verdicts.append(.stale)
+                continue
+            }
+            jobs[settlement.job] = after
+            if updates[settlement.job] == nil { order.append(settlement.job) }
+            let result = after.state == .succeeded ? settlement.result ?? Array("null".utf8) : nil
+            updates[settlement.job] = .init(job: after, result: result, usage: settlement.usage)
+            writes.outcome.verdicts.append(.applied(after.state))
+            note(before: job, after: after, result: result)
+        }
+        for task in tasks { events[task.task, default: []].append(task.event) }
+        writes.jobs = order.compactMap { updates[$0] }
+    }
+
+    private mutating func note(before: Job, after: Job, result: [UInt8]?) {
+        if after.state == .waiting, after.runAfter == nil { writes.outcome.ready.append(after) }
+        if before.state == .running, after.state == .cancelled || after.state == .timedOut {
+            writes.outcome.cancelled.append(after)
+        }
+        guard after.state.isFinal, let task = after.task, let stage = after.stage else { return }
+        let error = after.error ?? JobError(.internal, "it ended as \(after.state.rawValue)")
+        let event: RunEvent =
+            after.state == .succeeded
+            ? .jobSucceeded(stage: stage, item: after.item) : .jobFailed(stage: stage, item: after.item, error)
+        events[task, default: []].append(event)
+        let outcome: Result<[UInt8], JobError> = result.map { .success($0) } ?? .failure(error)
+        fresh[StageKey(task: task, stage: stage), default: []].append(.init(item: after.item, outcome: outcome))
+    }
+
+    /// Gives the stored bytes of definitions that were asked for; a hash that is missing is gone for good.
+    public mutating func supply(definitions stored: [String: [UInt8]], for asked: Set<String>) {
+        for hash in asked {
+            do {
+                guard let bytes = stored[hash] else {
+                    throw JobError(.internal, "the workflow definition \(hash) is not in the ledger", isFinal: true)
+                }
+                definitions[hash] = .success(try WorkflowDefinition(stored: bytes))
+            } catch let error as JobError {
+                definitions[hash] = .failure(error)
+            } catch {
+                definitions[hash] = .failure(
+                    JobError(.internal, "the workflow definition \(hash) can't be read: \(error)", isFinal: true))
+            }
+        }
+    }
+
+    /// Gives what the ledger has of a stage's jobs; this transaction's own results are laid over it.
+    public mutating func supply(output: StageOutput, task: TaskID, stage: Int) {
+        let key = StageKey(task: task, stage: stage)
+        let own = fresh[key] ?? []
+        let ownItems = Set(own.map(\.item))
+        outputs[key] = StageOutput(entries: output.entries.filter { !ownItems.contains($0.item) } + own)
+    }
+
+    /// Tells what to do next.
+    public mutating func next() -> Step {
+        var needs = Needs()
+        var advanced: [(TaskID, RunAdvance)] = []
+        for (task, events) in events.sorted(by: { $0.key < $1.key }) {
+            guard let (record, run) = runs[task], run.state == .running else { continue }
+            guard let definition = definitions[record.definition] else {
+                needs.definitions.insert(record.definition)
+                continue
+            }
+            switch advance(record, run, events, definition, &needs) {
+            case nil: continue
+            case let step?: advanced.append((task, step))
+            }
+        }
+        guard needs.isEmpty else { return .needs(needs) }
+        for (task, advance) in advanced { write(task, advance) }
+        events = [:]
+        return .write(writes)
+    }
+
+    private typealias RunAdvance = (run: Run, effects: [RunEffect], definition: WorkflowDefinition?)
+
+    private func advance(
+        _ record: TaskRecord, _ run: Run, _ events: [RunEvent], _ definition: Result<WorkflowDefinition, JobError>,
+        _ needs: inout Needs
+    ) -> RunAdvance? {
+        switch definition {
+        case .failure(let error):
+            var run = run
+            run.state = .failed
+            return (run, [.finish(.failed(error, stage: nil))], nil)
+        case .success(let definition):
+            let finishing = finishing
+            let engine = RunEngine(definition: definition) { input, stage in
+                finishing.problem(withInput: input, of: stage)
+            }
+            let known = knownOutputs(of: record.id, run: run, definition)
+            switch engine.advance(run, events, payload: record.payload, outputs: known, at: now) {
+            case .done(let run, let effects): return (run, effects, definition)
+            case .needs(let stages):
+                needs.outputs += stages.sorted().map { (record.id, $0) }
+                return nil
+            }
+        }
+    }
+
+    /// What need not be read: supplied outputs, and stages all of whose jobs ended in this very transaction.
+    private func knownOutputs(of task: TaskID, run: Run, _ definition: WorkflowDefinition) -> [Int: StageOutput] {
+        var known: [Int: StageOutput] = [:]
+        for index in definition.stages.indices {
+            let key = StageKey(task: task, stage: index)
+            if let output = outputs[key] {
+                known[index] = output
+            } else if let own = fresh[key], own.count == run.stages[index].total {
+                known[index] = StageOutput(entries: own)
+            }
+        }
+        return known
+    }
+
+    private mutating func write(_ id: TaskID, _ advance: RunAdvance) {
+        guard let record = runs[id]?.task else { return }
+        writes.runs.append((id, advance.run))
+        for effect in advance.effects {
+            switch effect {
+            case .create(let index, let seeds):
+                guard let stage = advance.definition?.stages[index] else { continue }
+                for seed in seeds {
+                    let job = finishing.job(from: seed, stage: stage, index: index, task: record, at: now)
+                    writes.created.append(JobRecord(job: job, input: seed.input))
+                    writes.outcome.ready.append(job)
+                }
+            case .cancelJobs(let stage):
+                writes.cancellations.append(.init(task: id, stage: stage))
+            case .finish(let result):
+                finish(record, advance, result)
+            }
+        }
+    }
+
+    private mutating func finish(_ record: TaskRecord, _ advance: RunAdvance, _ result: RunResult) {
+        var task = record
+        task.state = advance.run.state
+        task.finishedAt = now
+        switch result {
+        case .succeeded(let output): task.output = output
+        case .failed(let error, let stage):
+            task.error = error
+            task.failedStage = stage
+        case .cancelled: task.error = JobError(.cancelled, "the task was cancelled")
+        case .timedOut: task.error = JobError(.timeout, "the task's deadline passed", isFinal: true)
+        }
+        let callbacks = finishing.callbacks(for: task, definition: advance.definition, at: now)
+        writes.finished.append(task)
+        writes.callbacks += callbacks
+        writes.outcome.finished.append(task)
+        writes.outcome.callbacks += callbacks
+        let hasJobsLeft = advance.run.stages.contains { $0.succeeded + $0.failed < $0.total }
+        if hasJobsLeft || advance.definition == nil { writes.cancellations.append(.init(task: task.id, stage: nil)) }
+        // Jobs that this very transaction made for a run that then ended are created as they are and cancelled above.
+    }
 }

@@ -74,6 +74,10 @@ public final class Batcher<Element: Sendable, Output: Sendable>: Sendable {
             if end == waiting.queue.count {
                 waiting.queue.removeAll(keepingCapacity: true)
                 waiting.head = 0
+            } else if waiting.head > maxSize, waiting.head * 2 > waiting.queue.count {
+                // Under a load that never lets the queue run empty, what was taken must not pile up.
+                waiting.queue.removeFirst(waiting.head)
+                waiting.head = 0
             }
             return batch
         }

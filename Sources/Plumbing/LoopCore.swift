@@ -19,9 +19,13 @@ final class LoopCore: @unchecked Sendable {
         /// Keeps the executor alive until the jobs that were pushed through it have run.
         var executor: LoopThread?
         var isAsleep = false
+        /// Somebody left work for the source: no sleep before another turn.
+        var isTurnWanted = false
         var isStopped = false
     }
 
+    /// How many times jobs are taken in one turn.
+    private let maxPasses = 8
     private let inbox = Mutex(Inbox())
     private let wakeRead: CInt
     private let wakeWrite: CInt
@@ -64,6 +68,15 @@ final class LoopCore: @unchecked Sendable {
         if mustWake { wake() }
     }
 
+    func requestTurn() {
+        let mustWake = inbox.withLock { inbox in
+            inbox.isTurnWanted = true
+            defer { inbox.isAsleep = false }
+            return inbox.isAsleep
+        }
+        if mustWake { wake() }
+    }
+
     func stop() {
         inbox.withLock { $0.isStopped = true }
         wake()
@@ -83,13 +96,16 @@ final class LoopCore: @unchecked Sendable {
 
     private func runTurn() -> Bool {
         var (jobs, executor) = takeJobs()
-        while !jobs.isEmpty {
+        // Jobs often leave further jobs, which join this turn; with a limit, or a flood of them would starve the socket.
+        for _ in 0..<maxPasses where !jobs.isEmpty {
             if let executor {
                 let unowned = executor.asUnownedSerialExecutor()
                 for job in jobs { job.runSynchronously(on: unowned) }
             }
+            executor = nil
             (jobs, executor) = takeJobs()
         }
+        if !jobs.isEmpty { putBack(jobs, executor) }
         executor = nil
         let source = self.source
         let wait = source?.turn() ?? LoopWait()
@@ -105,14 +121,22 @@ final class LoopCore: @unchecked Sendable {
             inbox.jobs = []
             inbox.executor = nil
             inbox.isAsleep = false
+            inbox.isTurnWanted = false
             return taken
+        }
+    }
+
+    private func putBack(_ jobs: [UnownedJob], _ executor: LoopThread?) {
+        inbox.withLock { inbox in
+            inbox.jobs = jobs + inbox.jobs
+            inbox.executor = executor ?? inbox.executor
         }
     }
 
     /// Marks the loop asleep unless jobs came in meanwhile, another turn is wanted at once, or it has been stopped.
     private func mayProceedToSleep(_ wait: LoopWait) -> Bool {
         inbox.withLock { inbox in
-            guard inbox.jobs.isEmpty, !inbox.isStopped, wait.timeoutMilliseconds != 0 else { return false }
+            guard inbox.jobs.isEmpty, !inbox.isTurnWanted, !inbox.isStopped, wait.timeoutMilliseconds != 0 else { return false }
             inbox.isAsleep = true
             return true
         }

@@ -43,11 +43,25 @@ public final class LoopThread: SerialExecutor {
         core.isCurrentThread
     }
 
-    /// Makes `source` take part in every turn of the loop from now on; held weakly.
+    /// Makes `source` take part in every turn of the loop from now on; held weakly, but kept while the loop sleeps.
     ///
-    /// Call it from code that is isolated to this executor.
+    /// Call it from code that is isolated to this executor, and ``detach()`` when the source has no more to do:
+    /// a loop that sleeps for ever with a source keeps both alive.
     public func attach(_ source: any LoopSource) {
         checkIsolated()
         core.source = source
+    }
+
+    /// Ends the part of the source in the loop's turns; call it from code that is isolated to this executor.
+    public func detach() {
+        checkIsolated()
+        core.source = nil
+    }
+
+    /// Makes the loop take a turn soon, from any thread, and much cheaper than a job.
+    ///
+    /// What the caller wrote (under a lock of its own) before the call is seen by that turn.
+    public func wake() {
+        core.requestTurn()
     }
 }

@@ -1,0 +1,42 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+import Plumbing
+
+/// The `Retry-After` header of RFC 9110: seconds, or a date.
+enum RetryAfter {
+    /// Reads the header; nil when it is neither.
+    static func parse(_ text: String?, now: Timestamp = .now) -> Duration? {
+        guard let text = text?.trimming() else { return nil }
+        if let seconds = Int64(text), seconds >= 0 { return .seconds(min(seconds, 31_536_000)) }
+        guard let moment = date(text) else { return nil }
+        return max(.zero, moment - now)
+    }
+
+    /// Parses `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that senders may generate.
+    private static func date(_ text: String) -> Timestamp? {
+        let parts = text.split(separator: " ")
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]), let year = Int(parts[3]),
+            let month = months.firstIndex(of: String(parts[2]))
+        else { return nil }
+        func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return Timestamp(rfc3339: "\(year)-\(padded(month + 1))-\(padded(day))T\(parts[4])Z")
+    }
+}
+
+extension String {
+    /// Without white space at its ends.
+    func trimming() -> String {
+        let tail = drop { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\n" }
+        var text = String(tail)
+        while let last = text.last, last == " " || last == "\t" || last == "\r" || last == "\n" { text.removeLast() }
+        return text
+    }
+}

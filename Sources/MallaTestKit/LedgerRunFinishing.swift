@@ -1,0 +1,34 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Ledger
+public import Plumbing
+public import Workflow
+
+/// A small ``RunFinishing`` for tests: fresh ids, the stage's own limits, one callback per task that ends.
+public struct LedgerRunFinishing: RunFinishing {
+    /// Makes one.
+    public init() {}
+
+    /// Makes a job with the stage's limits and the task's deadline; it ranks by the task's time.
+    public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job {
+        Job(
+            id: MeshID(at: now), task: task.id, app: task.app, stage: index, item: seed.item, service: stage.service,
+            maxAttempts: stage.maxAttempts, backoff: stage.backoff, timeout: stage.timeout, deadline: task.deadline,
+            rank: task.createdAt.microseconds, createdAt: now, trace: task.trace)
+    }
+
+    /// Makes one callback whose body is the task's output, or its state when it has none.
+    public func callbacks(
+        for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp
+    ) -> [CallbackRecord] {
+        [
+            CallbackRecord(
+                id: MeshID(at: now), task: task.id, app: task.app, url: task.callbackURL ?? "http://receiver.invalid/",
+                isTrusted: task.callbackURL == nil,
+                headers: [("content-type", "application/json"), ("x-request-id", task.request)],
+                body: task.output ?? Array(task.state.rawValue.utf8), dueAt: now, createdAt: now)
+        ]
+    }
+}

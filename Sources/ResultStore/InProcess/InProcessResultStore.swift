@@ -1,0 +1,160 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Plumbing
+public import ResultStore
+import Synchronization
+
+/// The result store of a mesh in one process: memory, bounded, gone with the process.
+public final class InProcessResultStore: ResultStore {
+    fileprivate struct Entry {
+        var values: [(id: UInt64, value: [UInt8])]
+        var expiresAt: ContinuousClock.Instant
+    }
+
+    fileprivate struct State {
+        var entries: [ResultKey: Entry] = [:]
+        /// Keys in the order in which they were first written, for throwing out the oldest.
+        var order: [ResultKey] = []
+        var orderStart = 0
+        var nextEntry: UInt64 = 1
+        var listeners: [Int: AsyncStream<[MeshID]>.Continuation] = [:]
+        var nextListener = 0
+        var bytes = 0
+    }
+
+    private static let streamLength = 1000
+    private let state = Mutex(State())
+    private let capacity: Int
+
+    /// Makes an empty store.
+    ///
+    /// - Parameter capacity: the bytes of values above which the oldest keys go.
+    public init(capacity: Int = 256 << 20) {
+        self.capacity = capacity
+    }
+
+    /// Keeps results until they expire or the capacity is reached.
+    public func put(_ entries: [(key: ResultKey, value: [UInt8])], timeToLive: Duration) {
+        let expiresAt = ContinuousClock.now + timeToLive
+        state.withLock { state in
+            for (key, value) in entries {
+                state.remove(key)
+                state.insert(key, value, expiresAt: expiresAt)
+            }
+            state.shrink(to: capacity)
+        }
+    }
+
+    /// Reads a result that has not expired.
+    public func get(_ key: ResultKey) async throws(ResultStoreError) -> [UInt8]? {
+        state.withLock { $0.live(key)?.values.last?.value }
+    }
+
+    /// Appends to a stream and renews its life.
+    public func append(_ value: [UInt8], to key: ResultKey, timeToLive: Duration) {
+        state.withLock { state in
+            state.append(key, value, expiresAt: ContinuousClock.now + timeToLive, limit: Self.streamLength)
+            state.shrink(to: capacity)
+        }
+    }
+
+    /// Reads the entries of a stream after an id.
+    public func entries(
+        of key: ResultKey, after id: String?, limit: Int
+    ) async throws(ResultStoreError) -> [(id: String, value: [UInt8])] {
+        let start = id.flatMap { UInt64($0) } ?? 0
+        let values = state.withLock { $0.live(key)?.values } ?? []
+        var found: [(id: String, value: [UInt8])] = []
+        for entry in values where entry.id > start && found.count < limit {
+            found.append((id: String(entry.id), value: entry.value))
+        }
+        return found
+    }
+
+    /// The last entry of a stream.
+    public func lastEntry(of key: ResultKey) async throws(ResultStoreError) -> [UInt8]? {
+        state.withLock { $0.live(key)?.values.last?.value }
+    }
+
+    /// Tells every listener of this process.
+    public func hintCancelled(_ leases: [MeshID]) {
+        let listeners = state.withLock { Array($0.listeners.values) }
+        for listener in listeners { listener.yield(leases) }
+    }
+
+    /// Listens to cancel hints.
+    public func cancelHints() -> AsyncStream<[MeshID]> {
+        let (stream, continuation) = AsyncStream<[MeshID]>.makeStream(bufferingPolicy: .bufferingNewest(1024))
+        let number = state.withLock { state in
+            defer { state.nextListener += 1 }
+            state.listeners[state.nextListener] = continuation
+            return state.nextListener
+        }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.state.withLock { $0.listeners.removeValue(forKey: number) }
+        }
+        return stream
+    }
+
+    /// Answers at once.
+    public func ping() async throws(ResultStoreError) {}
+
+    /// Ends the listeners' streams.
+    public func close() async {
+        let listeners = state.withLock { Array($0.listeners.values) }
+        for listener in listeners { listener.finish() }
+    }
+}
+
+extension InProcessResultStore.State {
+    fileprivate mutating func live(_ key: ResultKey) -> InProcessResultStore.Entry? {
+        guard let entry = entries[key] else { return nil }
+        guard entry.expiresAt > ContinuousClock.now else {
+            remove(key)
+            return nil
+        }
+        return entry
+    }
+
+    fileprivate mutating func insert(_ key: ResultKey, _ value: [UInt8], expiresAt: ContinuousClock.Instant) {
+        entries[key] = .init(values: [(nextEntry, value)], expiresAt: expiresAt)
+        nextEntry += 1
+        bytes += value.count
+        order.append(key)
+    }
+
+    fileprivate mutating func append(
+        _ key: ResultKey, _ value: [UInt8], expiresAt: ContinuousClock.Instant, limit: Int
+    ) {
+        guard live(key) != nil else { return insert(key, value, expiresAt: expiresAt) }
+        entries[key]?.values.append((nextEntry, value))
+        entries[key]?.expiresAt = expiresAt
+        nextEntry += 1
+        bytes += value.count
+        if let count = entries[key]?.values.count, count > limit, let first = entries[key]?.values.removeFirst() {
+            bytes -= first.value.count
+        }
+    }
+
+    fileprivate mutating func remove(_ key: ResultKey) {
+        guard let entry = entries.removeValue(forKey: key) else { return }
+        bytes -= entry.values.reduce(0) { $0 + $1.value.count }
+    }
+
+    /// Throws out expired keys at the old end, and live ones while there are too many bytes.
+    fileprivate mutating func shrink(to capacity: Int) {
+        let now = ContinuousClock.now
+        while orderStart < order.count {
+            let key = order[orderStart]
+            if let entry = entries[key], entry.expiresAt > now, bytes <= capacity { break }
+            remove(key)
+            orderStart += 1
+        }
+        if orderStart > 1024, orderStart * 2 > order.count {
+            order.removeFirst(orderStart)
+            orderStart = 0
+        }
+    }
+}

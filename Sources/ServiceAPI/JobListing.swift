@@ -1,0 +1,101 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Hummingbird
+import Ledger
+import Plumbing
+import Workflow
+
+/// Answers what people ask about jobs and workers, in the shapes of the job contract.
+struct JobListing: Sendable {
+    let ledger: any Ledger
+
+    private static let states: [String: JobState] = [
+        "pending": .waiting, "queued": .waiting, "running": .running, "completed": .succeeded, "failed": .failed,
+        "cancelled": .cancelled,
+    ]
+
+    /// `GET /api/v1/jobs?status=&service=&limit=&cursor=`: newest first, stable under inserts.
+    func jobs(_ query: Parameters) async throws -> Response {
+        let limit = query["limit"].flatMap { Int($0) } ?? 50
+        guard (1...500).contains(limit) else {
+            throw Problem(.unprocessableContent, "a whole number from 1 to 500", field: "limit")
+        }
+        let state = try query["status"].map { name in
+            guard let state = Self.states[String(name)] else {
+                let known = Self.states.keys.sorted().joined(separator: ", ")
+                throw Problem(.unprocessableContent, "'\(name)' is not one of \(known)", field: "status")
+            }
+            return state
+        }
+        let cursor = try query["cursor"].map { text in
+            guard let id = MeshID(text) else {
+                throw Problem(.unprocessableContent, "a 'next_cursor' of an earlier answer", field: "cursor")
+            }
+            return id
+        }
+        let jobs = try await ledger.jobs(
+            service: query["service"].map { String($0) }, state: state, before: cursor, limit: limit)
+        let next = jobs.count == limit ? jobs.last.map { JSON.string($0.id.description) } : nil
+        return .json(["jobs": .array(jobs.map { json(of: $0) }), "next_cursor": next ?? .null])
+    }
+
+    /// `GET /api/v1/jobs/{id}`
+    func job(_ text: String) async throws -> Response {
+        guard let id = MeshID(text), let record = try await ledger.job(id) else {
+            throw Problem(.notFound, "there is no job '\(text.prefix(64))'")
+        }
+        let input = try JSON(parsing: record.input)
+        let result = try record.result.map { try JSON(parsing: $0) }
+        return .json(json(of: record.job).adding("input", input).adding("result", result ?? .null))
+    }
+
+    /// `GET /api/v1/workers`
+    func workers() async throws -> Response {
+        let workers = try await ledger.workers()
+        let list = workers.map { worker -> JSON in
+            let services: [JSON] = worker.beat.services.map { .string($0) }
+            return [
+                "worker_id": .string(worker.beat.worker), "name": .string(worker.beat.name),
+                "services": .array(services),
+                "slots": .number(JSONNumber(worker.beat.slots)), "running": .number(JSONNumber(worker.beat.running)),
+                "draining": .bool(worker.beat.isDraining), "beat_at": .string(worker.beatAt.rfc3339),
+                "started_at": .string(worker.startedAt.rfc3339),
+                "trouble": worker.beat.trouble.flatMap { try? JSON(parsing: $0) } ?? .null,
+            ]
+        }
+        return .json(["workers": .array(list)])
+    }
+
+    private func json(of job: Job) -> JSON {
+        let duration: JSON =
+            job.startedAt.flatMap { start in
+                job.finishedAt.map { .number(JSONNumber(Int(($0 - start).wholeMilliseconds))) }
+            } ?? .null
+        return [
+            "id": .string(job.id.description), "service": .string(job.service), "status": .string(status(of: job)),
+            "attempt": .number(JSONNumber(job.attempt)), "failures": .number(JSONNumber(job.failures)),
+            "max_attempts": .number(JSONNumber(job.maxAttempts)), "worker_id": job.worker.map { .string($0) } ?? .null,
+            "task_id": job.task.map { .string($0.description) } ?? .null,
+            "app": job.app.map { .string($0) } ?? .null,
+            "stage": job.stage.map { .number(JSONNumber($0)) } ?? .null,
+            "item": job.item.map { .number(JSONNumber($0)) } ?? .null,
+            "run_after": moment(job.runAfter), "deadline": moment(job.deadline), "created_at": moment(job.createdAt),
+            "started_at": moment(job.startedAt), "finished_at": moment(job.finishedAt), "duration_ms": duration,
+            "error": job.error?.json ?? .null,
+        ]
+    }
+
+    private func status(of job: Job) -> String {
+        switch job.state {
+        case .waiting: "pending"
+        case .running: "running"
+        case .succeeded: "completed"
+        case .failed, .timedOut: "failed"
+        case .cancelled: "cancelled"
+        }
+    }
+
+    private func moment(_ moment: Timestamp?) -> JSON { moment.map { .string($0.rfc3339) } ?? .null }
+}

@@ -1,0 +1,49 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Hummingbird
+import HTTPTypes
+import NIOCore
+import Workflow
+
+/// A refused request as problem details (RFC 9457).
+public struct Problem: Error, Sendable, HTTPResponseError {
+    /// The HTTP status.
+    public var status: HTTPResponse.Status
+    /// What is wrong and what would be right.
+    public var detail: String
+    /// The wrong field, when there is one.
+    public var field: String?
+    /// When to come back, in whole seconds.
+    public var retryAfter: Int?
+
+    /// Makes a problem.
+    public init(_ status: HTTPResponse.Status, _ detail: String, field: String? = nil, retryAfter: Int? = nil) {
+        self.status = status
+        self.detail = detail
+        self.field = field
+        self.retryAfter = retryAfter
+    }
+
+    /// The answer: `application/problem+json`.
+    public func response(from request: Request, context: some RequestContext) throws -> Response {
+        var json: JSON = [
+            "type": "about:blank", "title": .string(status.reasonPhrase), "status": .number(JSONNumber(status.code)),
+            "detail": .string(detail),
+        ]
+        if let field { json = json.adding("field", .string(field)) }
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if let retryAfter { headers[.retryAfter] = String(retryAfter) }
+        return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    }
+}
+
+extension Response {
+    /// An answer of JSON.
+    static func json(_ json: JSON, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    }
+}

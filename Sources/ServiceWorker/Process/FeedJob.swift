@@ -1,0 +1,55 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Plumbing
+
+/// One attempt in the hands of a ``JobFeed``.
+struct FeedJob: Sendable {
+    /// The job's id as the handler sees it.
+    let id: String
+    /// The lease as the handler sees it.
+    let lease: String
+    /// The job as the handler gets it, JSON text.
+    let body: [UInt8]
+    /// Where its outcome goes.
+    let answer: OneShot<HandlerOutcome>
+    /// Where its progress and partial output go.
+    let context: any HandlerContext
+    /// When it came in.
+    let since: ContinuousClock.Instant
+    /// The process that runs it; nil while it waits.
+    var process: String?
+    /// When it was given to the process.
+    var given: ContinuousClock.Instant?
+    /// Whether it was asked to stop.
+    var isStopping = false
+
+    init(_ work: HandlerWork, context: any HandlerContext, answer: OneShot<HandlerOutcome>) {
+        id = work.job.id.description
+        lease = work.job.lease?.description ?? ""
+        body = Self.json(work, id, lease)
+        self.answer = answer
+        self.context = context
+        since = .now
+    }
+
+    private static func json(_ work: HandlerWork, _ id: String, _ lease: String) -> [UInt8] {
+        // Ids, numbers and a checked `traceparent` need no escapes; the input is JSON text already.
+        var text = "{\"id\":\"\(id)\",\"attempt\":\(work.job.attempt)"
+        if !lease.isEmpty { text += ",\"lease\":\"\(lease)\"" }
+        if let deadline = work.job.deadline { text += ",\"deadline\":\(deadline.microseconds / 1000)" }
+        if let trace = work.trace, trace.utf8.allSatisfy({ isTraceByte($0) }) { text += ",\"traceparent\":\"\(trace)\"" }
+        text += ",\"input\":"
+        var bytes = Array(text.utf8)
+        bytes.reserveCapacity(bytes.count + work.input.count + 1)
+        bytes += work.input.isEmpty ? Array("null".utf8) : work.input
+        bytes.append(UInt8(ascii: "}"))
+        return bytes
+    }
+
+    private static func isTraceByte(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+}

@@ -1,0 +1,28 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Two file actions of `posix_spawn(3)` that are GNU extensions, which Swift's Glibc module does not show.
+enum SpawnExtras {
+    private typealias Actions = UnsafeMutablePointer<posix_spawn_file_actions_t>
+    private typealias ChangeFolder = @convention(c) (Actions, UnsafePointer<CChar>) -> CInt
+    private typealias CloseFrom = @convention(c) (Actions, CInt) -> CInt
+
+    /// The program starts in this folder (glibc 2.29 and later); false when that is not to be had.
+    static func changeFolder(_ actions: inout posix_spawn_file_actions_t, _ folder: String) -> Bool {
+        guard let symbol = dlsym(nil, "posix_spawn_file_actions_addchdir_np") else { return false }
+        return unsafeBitCast(symbol, to: ChangeFolder.self)(&actions, folder) == 0
+    }
+
+    /// The program gets no descriptor from this number on (glibc 2.34 and later).
+    static func closeDescriptors(_ actions: inout posix_spawn_file_actions_t, from first: CInt) {
+        guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { return }
+        _ = unsafeBitCast(symbol, to: CloseFrom.self)(&actions, first)
+    }
+}
