@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import Plumbing
 
 /// What an operator decides about an App API.
 public struct AppSettings: Sendable {

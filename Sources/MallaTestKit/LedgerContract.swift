@@ -3,8 +3,8 @@
 // Copyright 2026 the Malla authors
 
 public import Ledger
-public import Plumbing
-public import Workflow
+import Plumbing
+import Workflow
 
 /// What every adapter of the ``Ledger`` port must do: cases that an adapter's tests run one by one.
 ///

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Plumbing
+import Workflow
 
 /// One attempt in the hands of a ``JobFeed``.
 struct FeedJob: Sendable {
@@ -20,8 +21,8 @@ struct FeedJob: Sendable {
     let since: ContinuousClock.Instant
     /// The process that runs it; nil while it waits.
     var process: String?
-    /// When it was given to the process.
-    var given: ContinuousClock.Instant?
+    /// Whether the answer that carried it has been sent.
+    var isDelivered = false
     /// Whether it was asked to stop.
     var isStopping = false
 

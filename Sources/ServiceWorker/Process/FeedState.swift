@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Plumbing
+import Workflow
 
 /// Which job runs in which process: every rule of the feed, without I/O and without a clock of its own.
 ///
@@ -140,11 +141,12 @@ struct FeedState: Sendable {
     /// A call that says the process runs nothing: what it was given before has ended without a result.
     mutating func reportIdle(_ process: String) -> [FeedEffect] {
         guard let known = processes[process], !known.running.isEmpty else { return [] }
+        let lost = known.running.filter { jobs[$0.value]?.isDelivered == true }.keys
         let error = JobError(
             .handler,
             "the handler ended without a result that could be handed in; a result must be something that JSON can hold")
         var effects: [FeedEffect] = []
-        for id in known.running.keys {
+        for id in lost {
             effects += finish(id, lease: nil, from: process, .failed(error))
         }
         return effects
@@ -166,6 +168,11 @@ struct FeedState: Sendable {
         }
         waiting.insert(contentsOf: back, at: 0)
         return effects + deal(.now)
+    }
+
+    /// Jobs have reached their process.
+    mutating func delivered(_ gifts: [FeedGift]) {
+        for gift in gifts { jobs[gift.number]?.isDelivered = true }
     }
 
     /// A held call is over: its time has come, or its connection has gone.
@@ -202,7 +209,10 @@ struct FeedState: Sendable {
     }
 
     /// The stops that an exchange's answer carries along; `job-stop` says them as well.
-    func stops(of process: String) -> [String] { processes[process]?.toStop ?? [] }
+    func stops(of process: String) -> [String] {
+        guard let running = processes[process]?.running else { return [] }
+        return running.filter { jobs[$0.value]?.isStopping == true }.map(\.key)
+    }
 
     /// Gives what waits to those that ask.
     mutating func deal(_ now: ContinuousClock.Instant) -> [FeedEffect] {
@@ -215,7 +225,7 @@ struct FeedState: Sendable {
                 effects.append(.look(at: until))
                 break
             }
-            let gifts = hand(to: name, atMost: room, now)
+            let gifts = hand(to: name, atMost: room)
             guard !gifts.isEmpty else { break }
             processes[name]?.takers.removeFirst()
             effects.append(.give(taker.answer, gifts))
@@ -236,7 +246,7 @@ struct FeedState: Sendable {
         return best?.name
     }
 
-    private mutating func hand(to process: String, atMost count: Int, _ now: ContinuousClock.Instant) -> [FeedGift] {
+    private mutating func hand(to process: String, atMost count: Int) -> [FeedGift] {
         var gifts: [FeedGift] = []
         var left: [UInt64] = []
         var position = 0
@@ -251,7 +261,7 @@ struct FeedState: Sendable {
             }
             processes[process]?.running[job.id] = number
             jobs[number]?.process = process
-            jobs[number]?.given = now
+            jobs[number]?.isDelivered = false
             gifts.append(FeedGift(number: number, body: job.body))
         }
         waiting.replaceSubrange(..<position, with: left)
@@ -276,6 +286,7 @@ struct FeedState: Sendable {
     private mutating func tellStops(_ process: String) -> [FeedEffect] {
         guard let known = processes[process], !known.toStop.isEmpty, let stopper = known.stoppers.first else { return [] }
         processes[process]?.stoppers.removeFirst()
+        processes[process]?.toStop = []
         return [.stop(stopper.answer, known.toStop)]
     }
 }

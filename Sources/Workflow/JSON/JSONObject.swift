@@ -60,6 +60,16 @@ extension JSONObject: Hashable {
         left.count == right.count && left.members.allSatisfy { right[$0.name] == $0.value }
     }
 
-    /// Hashes the names, whatever their order.
-    public func hash(into hasher: inout Hasher) { hasher.combine(Set(names)) }
+    /// Hashes the members, whatever their order.
+    public func hash(into hasher: inout Hasher) {
+        // A sum does not depend on the order. Values count, or a list of 10,000 alike objects would be one bucket.
+        var sum = 0
+        for (name, value) in members {
+            var member = Hasher()
+            member.combine(name)
+            member.combine(value)
+            sum &+= member.finalize()
+        }
+        hasher.combine(sum)
+    }
 }

@@ -1,0 +1,138 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import HTTPTransfer
+import Ledger
+import Logging
+import Metrics
+import Plumbing
+
+/// One attempt to deliver a callback, and its record.
+struct CallbackDelivery: Sendable {
+    private typealias Entry = (attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)
+
+    private let trusted: any HTTPTransferring
+    private let guarded: any HTTPTransferring
+    private let secrets: [WebhookSecret]
+    private let token: String?
+    private let tokenOrigins: Set<URLOrigin>
+    private let logger: Logger
+    private let records: Batcher<Entry, Void>
+
+    init(settings: AppSettings, parts: AppParts) {
+        trusted = parts.trustedHTTP
+        guarded = parts.guardedHTTP
+        secrets = settings.callbackSecrets
+        token = settings.tokens.first
+        tokenOrigins = Set(([settings.callbackURL].compactMap(\.self) + settings.callbackTokenOrigins).compactMap { URLOrigin($0) })
+        logger = parts.logger
+        let ledger = parts.ledger
+        records = Batcher(lanes: 1, maxSize: 200) { entries in await Self.record(entries, ledger) }
+    }
+
+    /// Sends once and records what came of it.
+    func attempt(_ callback: CallbackRecord) async {
+        let startedAt = Timestamp.now
+        let clock = ContinuousClock.now
+        let verdict = await send(callback, at: startedAt)
+        let number = callback.attempts + 1
+        let attempt = CallbackAttempt(
+            callback: callback.id, number: number, startedAt: startedAt, duration: ContinuousClock.now - clock,
+            status: verdict.status, error: verdict.error)
+        let (state, wait) = Self.next(after: verdict, attempts: number)
+        Counter(label: "malla_callback_attempts_total", dimensions: [("outcome", verdict.outcome)]).increment()
+        logger.info(
+            "callback attempted",
+            metadata: [
+                LogKey.callback: "\(callback.id)", LogKey.task: "\(callback.task)", LogKey.attempt: "\(number)",
+                "malla.state": "\(state.rawValue)", "http.response.status_code": "\(verdict.status ?? 0)",
+                LogKey.error: "\(verdict.error ?? "")",
+            ])
+        do {
+            try await records.submit((attempt, state, wait))
+        } catch {
+            // Unrecorded, it will be sent once more when its hold is over: at least once is the promise.
+            logger.warning(
+                "a callback's attempt could not be recorded",
+                metadata: [LogKey.callback: "\(callback.id)", LogKey.error: "\(error)"])
+        }
+    }
+
+    /// What a callback's state is after an attempt, and when it is due again.
+    static func next(
+        after verdict: Verdict, attempts: Int
+    ) -> (state: CallbackRecord.State, wait: Duration?) {
+        if verdict.isDelivered { return (.delivered, nil) }
+        guard !verdict.isFinal, let wait = CallbackSchedule.wait(afterAttempts: attempts, retryAfter: verdict.retryAfter)
+        else { return (.abandoned, nil) }
+        return (.pending, wait)
+    }
+
+    /// What an attempt came to.
+    struct Verdict: Sendable {
+        var status: Int?
+        var error: String?
+        var retryAfter: Duration?
+        var isFinal = false
+        var isDelivered: Bool { error == nil }
+        var outcome: String { isDelivered ? "delivered" : status == nil ? "unreachable" : "refused" }
+    }
+
+    private func send(_ callback: CallbackRecord, at now: Timestamp) async -> Verdict {
+        let client = callback.isTrusted ? trusted : guarded
+        let request = TransferRequest(
+            "POST", callback.url, headers: headers(of: callback, at: now), body: .bytes(callback.body),
+            timeout: .seconds(15), answerLimit: 64 << 10)
+        do throws(TransferError) {
+            let head = try await client.send(request).head
+            return Self.judge(status: head.status, retryAfter: RetryAfter.parse(head["retry-after"]))
+        } catch {
+            // A delivered callback whose answer is long-winded has still been delivered, but its status is unknown.
+            return Verdict(error: error.description, isFinal: error.code == .invalid)
+        }
+    }
+
+    static func judge(status: Int, retryAfter: Duration?) -> Verdict {
+        switch status {
+        case 200...299: Verdict(status: status)
+        case 410: Verdict(status: status, error: "the receiver is gone (410)", isFinal: true)
+        case 300...399: Verdict(status: status, error: "status \(status): redirects are not followed")
+        default: Verdict(status: status, error: "status \(status)", retryAfter: retryAfter)
+        }
+    }
+
+    private func headers(of callback: CallbackRecord, at now: Timestamp) -> [(name: String, value: String)] {
+        let id = callback.id.description
+        let seconds = now.microseconds / 1_000_000
+        var headers = [(name: "content-type", value: "application/json"), (name: "user-agent", value: "malla")]
+        headers += callback.headers
+        headers.append(("webhook-id", id))
+        headers.append(("webhook-timestamp", String(seconds)))
+        if !secrets.isEmpty {
+            let signatures = secrets.map { $0.sign(id: id, timestamp: seconds, body: callback.body) }
+            headers.append(("webhook-signature", signatures.joined(separator: " ")))
+        }
+        // A client's URL gets the signature alone, never a credential that it could use against us.
+        if let token, let origin = URLOrigin(callback.url), tokenOrigins.contains(origin) {
+            headers.append(("x-marketplace-token", token))
+        }
+        return headers
+    }
+
+    private static func record(_ entries: [Entry], _ ledger: any Ledger) async -> [Result<Void, any Error>] {
+        let backoff = Backoff(base: .milliseconds(200), cap: .seconds(2))
+        for failures in 1... {
+            do throws(LedgerError) {
+                try await ledger.record(entries)
+                return entries.map { _ in .success(()) }
+            } catch {
+                guard error.isRetriable, failures < 5 else { return entries.map { _ in .failure(error) } }
+                do { try await Task.sleep(for: backoff.delay(afterFailures: failures)) } catch {
+                    return entries.map { _ in .failure(error) }
+                }
+            }
+        }
+        return []
+    }
+}

@@ -1,0 +1,64 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Crypto
+import Hummingbird
+import Plumbing
+
+/// Who calls: on whose behalf and in which role.
+struct CallerIdentity: Sendable {
+    enum Role: String, Sendable, CaseIterable { case user, publisher, admin }
+
+    let user: String
+    let role: Role
+
+    /// Whether this caller may see what belongs to `owner`.
+    func maySee(_ owner: String) -> Bool { role == .admin || user == owner }
+}
+
+/// Checks the headers of the marketplace contract.
+struct CallerGate: Sendable {
+    /// Digests of the tokens: of one length, so comparing them tells nothing about a token.
+    private let digests: [SHA256.Digest]
+
+    init(tokens: [String]) {
+        digests = tokens.filter { !$0.isEmpty }.map { SHA256.hash(data: Array($0.utf8)) }
+    }
+
+    /// Identifies the caller.
+    func identify(_ headers: HTTPFields) throws(MarketplaceRefusal) -> CallerIdentity {
+        guard let token = headers.first(named: "x-marketplace-token") else {
+            throw MarketplaceRefusal(.notPermitted, .unauthorized, "the header x-marketplace-token is missing")
+        }
+        guard isKnown(token) else {
+            throw MarketplaceRefusal(.notPermitted, .unauthorized, "the token in x-marketplace-token is not valid")
+        }
+        let user = headers.first(named: "x-user-id")?.trimming() ?? ""
+        guard !user.isEmpty else { throw .invalid("x-user-id", "the header is required") }
+        guard Self.isPlain(user, longest: 200) else {
+            throw .invalid("x-user-id", "at most 200 bytes without control characters")
+        }
+        let roleText = headers.first(named: "x-user-role")?.trimming().lowercased() ?? ""
+        guard let role = roleText.isEmpty ? .user : CallerIdentity.Role(rawValue: roleText) else {
+            throw .invalid("x-user-role", "one of user, publisher, admin")
+        }
+        return CallerIdentity(user: user, role: role)
+    }
+
+    /// Compares with every token, whichever matches, so that the time tells nothing.
+    private func isKnown(_ token: String) -> Bool {
+        let given = SHA256.hash(data: Array(token.utf8))
+        return digests.reduce(false) { $1 == given || $0 }
+    }
+
+    /// Whether text may go into headers, logs and rows.
+    static func isPlain(_ text: String, longest: Int) -> Bool {
+        text.utf8.count <= longest && !text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
+    }
+}
+
+extension HTTPFields {
+    /// The first field of that name, given in lower case.
+    func first(named name: String) -> String? { first { $0.name.canonicalName == name }?.value }
+}

@@ -1,0 +1,40 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// A `data:` URL (RFC 2397).
+struct DataURL: Sendable {
+    let contentType: String
+    let bytes: [UInt8]
+
+    /// Whether text is meant as one that carries binary data.
+    static func isMeant(_ text: String) -> Bool {
+        guard text.hasPrefix("data:"), let comma = text.utf8.prefix(256).firstIndex(of: UInt8(ascii: ",")) else {
+            return false
+        }
+        return text[..<comma].hasSuffix(";base64")
+    }
+
+    /// Decodes a URL; nil when it is not one.
+    init?(_ text: String) {
+        guard text.hasPrefix("data:"), let comma = text.firstIndex(of: ",") else { return nil }
+        var head = text[text.index(text.startIndex, offsetBy: 5)..<comma]
+        let body = String(text[text.index(after: comma)...])
+        let isBase64 = head.hasSuffix(";base64")
+        if isBase64 { head = head.dropLast(7) }
+        guard let plain = body.removingPercentEncoding else { return nil }
+        if isBase64 {
+            guard let decoded = Data(base64Encoded: plain) else { return nil }
+            bytes = Array(decoded)
+        } else {
+            bytes = Array(plain.utf8)
+        }
+        contentType = head.isEmpty ? "text/plain;charset=US-ASCII" : String(head)
+    }
+}

@@ -1,0 +1,97 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Hummingbird
+import Logging
+import Metrics
+import Plumbing
+
+/// Gives every request its id, trace and time limit, and every failure the envelope.
+struct EnvelopeMiddleware: RouterMiddleware {
+    typealias Context = MarketplaceContext
+
+    let writer: EnvelopeWriter
+    let timeout: Duration
+
+    func handle(
+        _ request: Request, context: Context,
+        next: @Sendable @escaping (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        var context = context
+        context.trace = TraceContext(parsing: request.headers.first(named: "traceparent"))
+        let given = request.headers.first(named: "x-request-id")?.trimming() ?? ""
+        context.requestID = given.isEmpty || !CallerGate.isPlain(given, longest: 200) ? MeshID().description : given
+        do {
+            guard given.isEmpty || context.requestID == given else {
+                throw MarketplaceRefusal.invalid("x-request-id", "at most 200 bytes without control characters")
+            }
+            // Media stream for as long as they take; the server's idle time-out ends those that stand still.
+            if request.uri.path.hasPrefix("/media/") { return try await next(request, context) }
+            return try await withTimeLimit(request, context, next)
+        } catch {
+            return answer(error, request, context)
+        }
+    }
+
+    private func withTimeLimit(
+        _ request: Request, _ context: Context,
+        _ next: @Sendable @escaping (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        try await withThrowingTaskGroup(of: Response.self) { group in
+            group.addTask { try await next(request, context) }
+            group.addTask { [timeout] in
+                try await Task.sleep(for: timeout)
+                throw MarketplaceRefusal(
+                    .timedOut, .serviceUnavailable,
+                    "no answer within \(Quantity.text(timeout)); send the request again with the same x-request-id",
+                    retryAfter: .seconds(5))
+            }
+            defer { group.cancelAll() }
+            guard let response = try await group.next() else { throw CancellationError() }
+            return response
+        }
+    }
+
+    private func answer(_ error: any Error, _ request: Request, _ context: Context) -> Response {
+        let refusal = refusal(of: error, request, context)
+        Counter(label: "malla_refusals_total", dimensions: [("code", refusal.code.rawValue)]).increment()
+        return writer.refusal(refusal, context: context)
+    }
+
+    private func refusal(of error: any Error, _ request: Request, _ context: Context) -> MarketplaceRefusal {
+        switch error {
+        case let refusal as MarketplaceRefusal: return refusal
+        case let error as any HTTPResponseError:
+            switch error.status.code {
+            case 404: return unknownRoute(request)
+            case 413: return MarketplaceRefusal(.invalid, error.status, "the body is too large")
+            case 400..<500: return MarketplaceRefusal(.invalid, error.status, "\(error)")
+            default: break
+            }
+        default: break
+        }
+        context.logger.error(
+            "a request failed",
+            metadata: [
+                LogKey.error: "\(error)", LogKey.request: "\(context.requestID)",
+                LogKey.trace: "\(context.trace.traceID)", "url.path": "\(request.uri.path)",
+            ])
+        return MarketplaceRefusal(
+            .unknown, .internalServerError, "unknown error; the operator finds it in the log by traceId")
+    }
+
+    private func unknownRoute(_ request: Request) -> MarketplaceRefusal {
+        let methods = [
+            "call": "POST", "result": "GET or POST", "stats": "GET or POST", "upload": "POST", "download": "GET",
+            "cancel": "POST", "replay": "POST", "callbacks": "GET",
+        ]
+        let last = request.uri.path.split(separator: "/").last.map(String.init) ?? ""
+        if let allowed = methods[last], !allowed.split(separator: " ").contains(where: { $0 == request.method.rawValue })
+        {
+            return MarketplaceRefusal(
+                .unsupported, .methodNotAllowed, "\(request.method) is not supported here; use \(allowed)")
+        }
+        return .notFound("there is no \(request.method) \(request.uri.path)")
+    }
+}

@@ -1,0 +1,79 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Hummingbird
+import Ledger
+import Logging
+import Plumbing
+import ResultStore
+import Workflow
+
+/// What the marketplace's routes share.
+struct Marketplace: Sendable {
+    let settings: AppSettings
+    let parts: AppParts
+    let catalog: AppCatalog
+    let gate: CallerGate
+    let writer: EnvelopeWriter
+    let answers: AnswerData
+    let intake: TaskIntake
+    let planning: TaskPlanning
+    let followUp: CommitFollowUp
+
+    /// The app of the path, when it names one.
+    func app(of context: MarketplaceContext) throws(MarketplaceRefusal) -> AppDefinition? {
+        guard let name = context.parameters.get("app") else { return nil }
+        guard let app = catalog.apps[name] else {
+            throw .notFound("there is no app '\(name)'; there are: \(catalog.names.joined(separator: ", "))")
+        }
+        return app
+    }
+
+    /// The body as JSON; nil when there is none.
+    func body(of request: Request) async throws -> JSON? {
+        let tooLarge = MarketplaceRefusal(
+            .invalid, .contentTooLarge, "the body is larger than the limit of \(settings.maxBody) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > settings.maxBody { throw tooLarge }
+        let buffer: ByteBuffer
+        do {
+            buffer = try await request.body.collect(upTo: settings.maxBody)
+        } catch let error as any HTTPResponseError where error.status.code == 413 {
+            throw tooLarge
+        }
+        let bytes = Array(buffer.readableBytesView)
+        guard !bytes.isEmpty else { return nil }
+        do throws(JSONError) {
+            return try JSON(parsing: bytes, maxDepth: settings.maxDepth)
+        } catch {
+            throw MarketplaceRefusal.invalid(
+                "body", "not valid JSON: \(error.message) (at byte \(error.offset)); nesting goes to \(settings.maxDepth)")
+        }
+    }
+
+    /// A task that this caller may see; one of another's looks like none.
+    func task(_ text: String?, _ caller: CallerIdentity, _ app: AppDefinition?) async throws(MarketplaceRefusal) -> TaskView {
+        let id = try taskID(text)
+        let view: TaskView?
+        do throws(LedgerError) { view = try await parts.ledger.task(id) } catch {
+            throw .ledgerAway(error.code.description)
+        }
+        guard let view, isVisible(view.task, caller, app) else { throw Self.unknownTask(id).of(app?.name) }
+        return view
+    }
+
+    /// The id of a task in a request.
+    func taskID(_ text: String?) throws(MarketplaceRefusal) -> TaskID {
+        guard let text, !text.isEmpty else { throw .invalid("taskId", "the task's id is required") }
+        // What is no id can't be a task's: the same answer, so that probing tells nothing.
+        guard let id = MeshID(text) else { throw .notFound("there is no task '\(text.prefix(64))'") }
+        return id
+    }
+
+    /// Whether a task is one of these apps and this caller may see it.
+    func isVisible(_ task: TaskRecord, _ caller: CallerIdentity, _ app: AppDefinition?) -> Bool {
+        caller.maySee(task.user) && (app.map { $0.name == task.app } ?? (catalog.apps[task.app] != nil))
+    }
+
+    static func unknownTask(_ id: TaskID) -> MarketplaceRefusal { .notFound("there is no task '\(id)'") }
+}

@@ -1,0 +1,67 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import Logging
+import Metrics
+import Plumbing
+import ServiceLifecycle
+import Workflow
+
+/// The App API's timer loop: limits and deadlines, dead workers, due callbacks, backlogs, retention.
+struct AppTimers: Service {
+    let ledger: any Ledger
+    let timers: LedgerTimers
+    let apps: [String]
+    let followUp: CommitFollowUp
+    let sender: CallbackSender
+    let backlog: BacklogGauge
+    let interval: Duration
+    let logger: Logger
+
+    private static let backoff = Backoff(base: .milliseconds(500), cap: .seconds(5))
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var failures = 0
+            var turns = 0
+            while !Task.isCancelled {
+                do throws(LedgerError) {
+                    try await turn(turns)
+                    if failures > 0 { logger.info("the ledger answers again") }
+                    failures = 0
+                } catch {
+                    failures += 1
+                    if failures == 1 {
+                        logger.warning("the timers can't reach the ledger", metadata: [LogKey.error: "\(error)"])
+                    }
+                }
+                turns += 1
+                let wait = failures > 0
+                    ? Self.backoff.delay(afterFailures: failures) : interval * Double.random(in: 0.8...1.2)
+                do { try await Task.sleep(for: wait) } catch { return }
+            }
+        }
+    }
+
+    private func turn(_ number: Int) async throws(LedgerError) {
+        if number.isMultiple(of: 2) { try await backlog.refresh() }
+        try await timers.turn { turn in
+            followUp.desk.enqueue(turn.reaped)
+            for outcome in turn.outcomes { followUp.settled(outcome) }
+            if !turn.reaped.isEmpty {
+                Counter(label: "malla_jobs_orphaned_total").increment(by: turn.reaped.count)
+                logger.warning(
+                    "jobs of dead workers wait again", metadata: [LogKey.count: "\(turn.reaped.count)"])
+            }
+            if turn.swept > 0 {
+                logger.info("old tasks were deleted", metadata: [LogKey.count: "\(turn.swept)"])
+            }
+        }
+        let room = min(200, sender.room)
+        if room > 0 {
+            sender.enqueue(try await ledger.takeCallbacks(apps: apps, limit: room, hold: AppRunFinishing.hold))
+        }
+    }
+}

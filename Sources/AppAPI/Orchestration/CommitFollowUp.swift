@@ -1,0 +1,62 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import Logging
+import Metrics
+import Plumbing
+import ResultStore
+import Workflow
+
+/// What follows a commit: next jobs to their services, cancel hints, final results, callbacks. Never waits.
+struct CommitFollowUp: Sendable {
+    let desk: HandOverDesk
+    let results: any ResultStore
+    let sender: CallbackSender
+    let resultTTL: Duration
+    let logger: Logger
+
+    /// After a task was accepted.
+    func accepted(_ request: NewTask) {
+        logger.debug(
+            "task accepted",
+            metadata: [
+                LogKey.task: "\(request.task.id)", LogKey.app: "\(request.task.app)",
+                LogKey.request: "\(request.task.request)", LogKey.count: "\(request.jobs.count)",
+            ])
+        desk.enqueue(request.jobs.map(\.job))
+        sender.enqueue(request.callbacks)
+        if request.task.state != .running { finished([request.task]) }
+    }
+
+    /// After jobs or tasks were settled.
+    func settled(_ outcome: SettleOutcome) {
+        desk.enqueue(outcome.ready)
+        let leases = outcome.cancelled.compactMap(\.lease)
+        if !leases.isEmpty { results.hintCancelled(leases) }
+        sender.enqueue(outcome.callbacks)
+        finished(outcome.finished)
+    }
+
+    private func finished(_ tasks: [TaskRecord]) {
+        guard !tasks.isEmpty else { return }
+        for task in tasks {
+            let duration = (task.finishedAt ?? .now) - task.createdAt
+            Counter(
+                label: "malla_tasks_finished_total", dimensions: [("app", task.app), ("state", task.state.rawValue)]
+            ).increment()
+            Timer(label: "malla_task_duration", dimensions: [("app", task.app), ("method", task.method)])
+                .recordMicroseconds(duration.wholeMicroseconds)
+            logger.info(
+                "task finished",
+                metadata: [
+                    LogKey.task: "\(task.id)", LogKey.app: "\(task.app)", "malla.state": "\(task.state.rawValue)",
+                    LogKey.duration: "\(duration.wholeMilliseconds) ms",
+                    LogKey.trace: "\(task.trace.flatMap(TraceContext.traceID(of:)) ?? "")",
+                ])
+        }
+        results.put(
+            tasks.map { (ResultKey(.task, $0.id), FinalAnswer(task: $0, stages: nil).bytes) }, timeToLive: resultTTL)
+    }
+}

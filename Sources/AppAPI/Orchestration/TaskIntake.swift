@@ -1,0 +1,100 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import BrokerClient
+import Hummingbird
+import Ledger
+import Logging
+import Metrics
+import Plumbing
+import Synchronization
+import Workflow
+
+/// Accepts tasks: many requests become one transaction, and the first jobs are handed over after its commit.
+final class TaskIntake: Sendable {
+    private let broker: any Broker
+    private let backlog: BacklogGauge
+    private let followUp: CommitFollowUp
+    private let batcher: Batcher<NewTask, NewTask.Acceptance>
+    private let brokerVerdict = Mutex<(at: ContinuousClock.Instant, answers: Bool)?>(nil)
+
+    init(ledger: any Ledger, broker: any Broker, backlog: BacklogGauge, followUp: CommitFollowUp) {
+        self.broker = broker
+        self.backlog = backlog
+        self.followUp = followUp
+        batcher = Batcher(lanes: 2, maxSize: 128) { requests in
+            await Self.accept(requests, ledger)
+        }
+    }
+
+    /// Refuses when a service that the workflow needs has all the work it may queue.
+    func admit(_ definition: WorkflowDefinition) async throws(MarketplaceRefusal) {
+        guard let full = backlog.full(among: definition.stages.lazy.map(\.service)) else { return }
+        let reason = "the backlog of service \(full.service) is full (\(full.limit) jobs wait)"
+        if await brokerAnswers() {
+            throw MarketplaceRefusal(.notPermitted, .tooManyRequests, reason, retryAfter: .seconds(5))
+        }
+        throw MarketplaceRefusal(
+            .brokerAway, .serviceUnavailable, "\(reason) and the message broker does not answer",
+            retryAfter: .seconds(10))
+    }
+
+    /// Stores a task, or finds the one that the same request made before.
+    func accept(_ request: NewTask) async throws(MarketplaceRefusal) -> TaskID {
+        let acceptance: NewTask.Acceptance
+        do {
+            acceptance = try await batcher.submit(request)
+        } catch let error as LedgerError {
+            throw .ledgerAway(error.code.description)
+        } catch {
+            throw .ledgerAway("the request was cancelled")
+        }
+        switch acceptance {
+        case .created:
+            Counter(label: "malla_tasks_accepted_total", dimensions: [("app", request.task.app)]).increment()
+            backlog.add(request.jobs)
+            followUp.accepted(request)
+            return request.task.id
+        case .repeated(let task):
+            return task
+        case .clash(let task):
+            throw MarketplaceRefusal(
+                .invalid, .conflict,
+                "x-request-id: '\(request.task.request)' was used before with another body, by task \(task)")
+        }
+    }
+
+    private static func accept(
+        _ requests: [NewTask], _ ledger: any Ledger
+    ) async -> [Result<NewTask.Acceptance, any Error>] {
+        for attempt in 1... {
+            do throws(LedgerError) {
+                return try await ledger.accept(requests).map { .success($0) }
+            } catch {
+                if error.code == .conflict, attempt < 3 { continue }
+                guard !error.isRetriable, requests.count > 1 else { return requests.map { _ in .failure(error) } }
+                break
+            }
+        }
+        // One request that can't be stored must not refuse the others.
+        var results: [Result<NewTask.Acceptance, any Error>] = []
+        for request in requests { results += await accept([request], ledger) }
+        return results
+    }
+
+    private func brokerAnswers() async -> Bool {
+        if let last = brokerVerdict.withLock({ $0 }), ContinuousClock.now - last.at < .seconds(1) {
+            return last.answers
+        }
+        let answers: Bool
+        do throws(BrokerError) {
+            try await broker.ping()
+            answers = true
+        } catch {
+            answers = false
+        }
+        brokerVerdict.withLock { $0 = (.now, answers) }
+        return answers
+    }
+}

@@ -1,0 +1,136 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Foundation
+import GRDB
+public import Ledger
+public import Plumbing
+public import Workflow
+
+extension SQLiteLedger {
+    /// Keeps definitions by their hash.
+    public func store(definitions: [WorkflowDefinition]) async throws(LedgerError) {
+        guard !definitions.isEmpty else { return }
+        try await write { db in
+            for definition in definitions {
+                try db.run(
+                    "INSERT INTO definitions (hash, app, method, stored) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    [definition.hash, definition.app, definition.method, definition.stored.blob])
+            }
+        }
+        definitions.forEach(keep)
+    }
+
+    /// Accepts requests.
+    public func accept(_ requests: [NewTask]) async throws(LedgerError) -> [NewTask.Acceptance] {
+        guard !requests.isEmpty else { return [] }
+        return try await write { db in
+            try requests.map { request in
+                let acceptance = try TaskRows.insert(request.task, run: request.run, db)
+                guard acceptance == .created else { return acceptance }
+                for job in request.jobs { try JobRows.insert(job, db) }
+                for callback in request.callbacks { try CallbackRows.insert(callback, db) }
+                return .created
+            }
+        }
+    }
+
+    /// Creates direct jobs.
+    public func create(_ jobs: [JobRecord]) async throws(LedgerError) {
+        guard !jobs.isEmpty else { return }
+        try await write { db in
+            for job in jobs { try JobRows.insert(job, db) }
+        }
+    }
+
+    /// Records what happened and advances the runs.
+    public func settle(
+        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing
+    ) async throws(LedgerError) -> SettleOutcome {
+        guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
+        return try await write { [self] db in
+            let now = clock()
+            var jobs: [JobID: Job] = [:]
+            for settlement in settlements where jobs[settlement.job] == nil {
+                jobs[settlement.job] = try JobRows.find(settlement.job, db)
+            }
+            var runs: [TaskID: (task: TaskRecord, run: Run)] = [:]
+            for id in Set(jobs.values.compactMap(\.task) + tasks.map(\.task)) {
+                runs[id] = try TaskRows.find(id, db).map { ($0.task, $0.run) }
+            }
+            let hashes = Set(runs.values.map(\.task.definition))
+            var settling = Settling(
+                settlements: settlements, tasks: tasks, finishing: finishing, now: now, jobs: jobs, runs: runs,
+                definitions: knownDefinitions(hashes))
+            while true {
+                switch settling.next() {
+                case .needs(let needs): try supply(needs, to: &settling, db)
+                case .write(let writes): return try perform(writes, at: now, db)
+                }
+            }
+        }
+    }
+
+    private func supply(_ needs: Settling.Needs, to settling: inout Settling, _ db: Database) throws {
+        if !needs.definitions.isEmpty {
+            var stored: [String: [UInt8]] = [:]
+            for hash in needs.definitions {
+                stored[hash] = try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) } ?? nil
+                // A definition that can't be parsed is the settling's to report: it fails the run.
+                if let bytes = stored[hash], let definition = try? WorkflowDefinition(stored: bytes) { keep(definition) }
+            }
+            settling.supply(definitions: stored, for: needs.definitions)
+        }
+        for (task, stage) in needs.outputs {
+            settling.supply(output: try output(task, stage, db), task: task, stage: stage)
+        }
+    }
+
+    private func output(_ task: TaskID, _ stage: Int, _ db: Database) throws -> StageOutput {
+        // A cancelled item has no entry: it counts as null.
+        let sql = """
+            SELECT item, state, result, error FROM jobs
+            WHERE task = ? AND stage = ? AND state IN ('succeeded', 'failed', 'timed_out')
+            """
+        let entries = try db.rows(sql, [task.blob, stage]) { row -> StageOutput.Entry in
+            guard (row[1] as String?) == JobState.succeeded.rawValue else {
+                let error = try row.jobError(3) ?? JobError(.internal, "the job ended without an error")
+                return StageOutput.Entry(item: row[0], outcome: .failure(error))
+            }
+            return StageOutput.Entry(item: row[0], outcome: .success(row.bytes(2) ?? Array("null".utf8)))
+        }
+        return StageOutput(entries: entries)
+    }
+
+    private func perform(_ writes: SettleWrites, at now: Timestamp, _ db: Database) throws -> SettleOutcome {
+        var outcome = writes.outcome
+        for update in writes.jobs { try JobRows.update(update.job, result: update.result, usage: update.usage, db) }
+        // Before the cancellations: a run that ends in the step that made jobs leaves none of them waiting.
+        for job in writes.created { try JobRows.insert(job, db) }
+        for cancellation in writes.cancellations { outcome.cancelled += try cancel(cancellation, at: now, db) }
+        for (task, run) in writes.runs {
+            try db.run("UPDATE runs SET encoded = ? WHERE task = ?", [run.encoded.blob, task.blob])
+        }
+        for task in writes.finished { try TaskRows.finish(task, db) }
+        for callback in writes.callbacks { try CallbackRows.insert(callback, db) }
+        return outcome
+    }
+
+    /// Cancels what waits or runs, as ``JobRules`` does it; returns what ran.
+    private func cancel(_ cancellation: SettleWrites.Cancellation, at now: Timestamp, _ db: Database) throws -> [Job] {
+        let scope = cancellation.stage == nil ? "task = ?" : "task = ? AND stage = ?"
+        let values: [any DatabaseValueConvertible] =
+            [cancellation.task.blob] + (cancellation.stage.map { [$0] } ?? [])
+        let running = try db.rows(
+            "SELECT \(JobRows.columns) FROM jobs WHERE \(scope) AND state = 'running' ORDER BY id",
+            StatementArguments(values), JobRows.job)
+        let error = JobError(.cancelled, "cancelled")
+        try db.run(
+            """
+            UPDATE jobs SET state = 'cancelled', error = ?, finished_at = ?, run_after = NULL
+            WHERE \(scope) AND state IN ('waiting', 'running')
+            """, StatementArguments([error.blob, now.microseconds] + values))
+        return running.compactMap { JobRules.apply(.cancelled, to: $0, at: now) }
+    }
+}

@@ -1,0 +1,99 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Foundation
+import GRDB
+public import Ledger
+public import Plumbing
+public import Workflow
+
+extension SQLiteLedger {
+    /// A task with its run.
+    public func task(_ id: TaskID) async throws(LedgerError) -> TaskView? {
+        try await read { [self] db in
+            guard var view = try TaskRows.find(id, db) else { return nil }
+            view.stageNames = try definition(view.task.definition, db)?.stages.map(\.name) ?? []
+            return view
+        }
+    }
+
+    private func definition(_ hash: String, _ db: Database) throws -> WorkflowDefinition? {
+        if let known = knownDefinitions([hash])[hash] { return known }
+        let stored = try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) }
+        guard let stored = stored ?? nil else { return nil }
+        let definition = try WorkflowDefinition(stored: stored)
+        keep(definition)
+        return definition
+    }
+
+    /// The jobs of a task without payloads.
+    public func jobs(ofTask task: TaskID, limit: Int) async throws(LedgerError) -> [Job] {
+        try await read { db in
+            try db.rows(
+                "SELECT \(JobRows.columns) FROM jobs WHERE task = ? ORDER BY stage, item, id LIMIT ?",
+                [task.blob, limit], JobRows.job)
+        }
+    }
+
+    /// Jobs newest first.
+    public func jobs(
+        service: String?, state: JobState?, before: JobID?, limit: Int
+    ) async throws(LedgerError) -> [Job] {
+        try await read { db in
+            var conditions: [String] = []
+            var values: [any DatabaseValueConvertible] = []
+            if let service {
+                conditions.append("service = ?")
+                values.append(service)
+            }
+            if let state {
+                conditions.append("state = ?")
+                values.append(state.rawValue)
+            }
+            if let before {
+                conditions.append("id < ?")
+                values.append(before.blob)
+            }
+            values.append(limit)
+            let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+            return try db.rows(
+                "SELECT \(JobRows.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT ?", StatementArguments(values),
+                JobRows.job)
+        }
+    }
+
+    /// One job with its payloads.
+    public func job(_ id: JobID) async throws(LedgerError) -> JobRecord? {
+        try await read { db in
+            try db.first("SELECT \(JobRows.allColumns) FROM jobs WHERE id = ?", [id.blob], JobRows.record)
+        }
+    }
+
+    /// Reads a document.
+    public func document(_ name: String) async throws(LedgerError) -> (version: Int, bytes: [UInt8])? {
+        try await read { db in
+            try db.first("SELECT version, bytes FROM documents WHERE name = ?", [name]) { row in
+                (try row.some(row[0] as Int?), row.bytes(1) ?? [])
+            }
+        }
+    }
+
+    /// Writes a document if its version is as expected.
+    public func write(
+        document name: String, expecting expected: Int, _ bytes: [UInt8]
+    ) async throws(LedgerError) -> Bool {
+        try await write { db in
+            if expected == 0 {
+                try db.run(
+                    "INSERT INTO documents (name, version, bytes) VALUES (?, 1, ?) ON CONFLICT DO NOTHING",
+                    [name, bytes.blob])
+            } else {
+                try db.run(
+                    "UPDATE documents SET version = version + 1, bytes = ? WHERE name = ? AND version = ?",
+                    [bytes.blob, name, expected])
+            }
+            return db.changesCount == 1
+        }
+    }
+}

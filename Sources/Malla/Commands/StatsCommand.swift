@@ -1,0 +1,35 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import ArgumentParser
+import Workflow
+
+/// Shows a user's numbers.
+struct StatsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stats", abstract: "Show a user's numbers: requests that succeeded, failed, wait and run.")
+
+    @Option(name: .long, help: "Only this app.")
+    var app: String?
+
+    @OptionGroup var user: UserOptions
+    @OptionGroup var options: PeopleOptions
+
+    func run() async throws {
+        let client = try makeAppClient(options, user)
+        let (status, answer) = try await client.send("POST", (app.map { "/\($0)" } ?? "") + "/stats", body: [:])
+        guard status == 200, let response = answer["response"] else {
+            Terminal.complain(answer["errorCode"]?["reason"]?.string ?? "the App API answered \(status)")
+            throw ExitCode.failure
+        }
+        guard !options.json else { return Terminal.print(answer) }
+        for (name, value) in response.object?.members ?? [] where value.object == nil && value.array == nil {
+            print("\(name): \(String(decoding: value.bytes, as: UTF8.self))")
+        }
+        for (name, value) in response.object?.members ?? [] where value.object != nil || value.array != nil {
+            print("\(name):")
+            Terminal.print(value)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Foundation
+import Workflow
+
+/// Finds and loads the definitions of apps and services.
+struct DefinitionFolders: Sendable {
+    let apps: [String]
+    let services: [String]
+
+    /// The folders of `APPS_DIR` and `SERVICES_DIR`, each one or several, separated by commas.
+    init(configuration: MeshConfiguration) {
+        let apps = configuration.list("APPS_DIR")
+        let services = configuration.list("SERVICES_DIR")
+        self.apps = apps.isEmpty ? [Self.shipped("apps")] : apps
+        self.services = services.isEmpty ? [Self.shipped("services")] : services
+    }
+
+    /// Loads and checks everything.
+    ///
+    /// - Throws: ``ConfigurationError`` with one line per problem.
+    func load() throws -> Definitions {
+        let (definitions, problems) = DefinitionLoader.load(apps: apps, services: services)
+        guard problems.isEmpty else {
+            throw ConfigurationError(problems.map { "\($0)" }.joined(separator: "\n"))
+        }
+        return definitions
+    }
+
+    /// A folder of this name in the working folder, else beside the binary's package.
+    static func shipped(_ name: String) -> String {
+        let manager = FileManager.default
+        if manager.fileExists(atPath: name) { return name }
+        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+        for _ in 0..<5 {
+            let candidate = folder.appendingPathComponent(name).path
+            if manager.fileExists(atPath: candidate) { return candidate }
+            folder.deleteLastPathComponent()
+        }
+        return name
+    }
+}
+
+extension Definitions {
+    /// The services of these names; all when there are none.
+    func selected(_ names: [String]) throws -> [String: ServiceDefinition] {
+        guard !names.isEmpty else { return services }
+        for name in names where services[name] == nil {
+            let known = services.keys.sorted().joined(separator: ", ")
+            throw ConfigurationError("there is no service '\(name)'; there are: \(known)")
+        }
+        return services.filter { names.contains($0.key) }
+    }
+}

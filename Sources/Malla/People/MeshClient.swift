@@ -1,0 +1,67 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import ArgumentParser
+import Foundation
+import HTTPTransfer
+import Plumbing
+import Workflow
+
+/// Calls a mesh's APIs on behalf of a person at a terminal.
+struct MeshClient {
+    private let transfer: CurlTransfer
+    private let base: String
+    private let headers: [(name: String, value: String)]
+
+    /// A client of the App API, speaking for a user.
+    static func appAPI(url: String?, user: String, role: String, configuration: MeshConfiguration) throws -> MeshClient {
+        let secrets = DevSecrets.stored(in: configuration.text("MALLA_DATA", default: ".malla"))
+        let port = try configuration.port("APP_API_PORT", default: 8007)
+        guard let token = configuration.list("MARKETPLACE_TOKEN").first ?? secrets["MARKETPLACE_TOKEN"] else {
+            throw ConfigurationError(
+                missing: "MARKETPLACE_TOKEN", "the App API's token; `malla dev` keeps its own in its data folder (MALLA_DATA)")
+        }
+        return MeshClient(
+            base: url ?? configuration.text("MALLA_URL", default: "http://127.0.0.1:\(port)"),
+            headers: [
+                ("x-marketplace-token", token), ("x-user-id", user), ("x-user-role", role),
+                ("content-type", "application/json"),
+            ])
+    }
+
+    /// A client of the Service API.
+    static func serviceAPI(url: String?, configuration: MeshConfiguration) throws -> MeshClient {
+        let secrets = DevSecrets.stored(in: configuration.text("MALLA_DATA", default: ".malla"))
+        let port = try configuration.port("HTTP_PORT", default: 8080)
+        let token = configuration.text("AI_SERVICE_TOKEN") ?? secrets["AI_SERVICE_TOKEN"]
+        return MeshClient(
+            base: url ?? configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:\(port)"),
+            headers: token.map { [("authorization", "Bearer \($0)")] } ?? [])
+    }
+
+    private init(base: String, headers: [(name: String, value: String)]) {
+        transfer = CurlTransfer()
+        self.base = base.hasSuffix("/") ? String(base.dropLast()) : base
+        self.headers = headers
+    }
+
+    /// Sends a request and reads the answer's JSON, whatever its status.
+    func send(_ method: String, _ path: String, body: JSON? = nil) async throws -> (status: Int, json: JSON) {
+        let response: TransferResponse
+        do {
+            response = try await transfer.send(
+                TransferRequest(
+                    method, base + path, headers: headers, body: body.map { .bytes($0.bytes) } ?? .none,
+                    timeout: .seconds(30), answerLimit: 64 << 20))
+        } catch {
+            Terminal.complain("\(base) can't be reached: \(error.reason). Is the mesh running there?")
+            throw ExitCode.unreachable
+        }
+        guard let json = try? JSON(parsing: response.body) else {
+            Terminal.complain("\(base)\(path) answered \(response.head.status) with something that is not JSON")
+            throw ExitCode.failure
+        }
+        return (response.head.status, json)
+    }
+}

@@ -1,0 +1,80 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Foundation
+import Glibc
+import Workflow
+
+/// What a person sees: tables that fit the terminal, progress that redraws on one and prints lines elsewhere.
+enum Terminal {
+    /// Whether standard output is a terminal.
+    static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    /// The terminal's width in columns; 100 where there is none.
+    static var width: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 100 }
+        return Int(size.ws_col)
+    }
+
+    /// Prints an error for a person.
+    static func complain(_ message: String) {
+        FileHandle.standardError.write(Data("malla: \(message)\n".utf8))
+    }
+
+    /// Prints JSON with indentation.
+    static func print(_ json: JSON) {
+        Swift.print(json.indented)
+    }
+
+    /// Prints a table; the last column is cut to the terminal's width.
+    static func table(_ header: [String], _ rows: [[String]]) {
+        let all = [header] + rows
+        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        for row in all {
+            let cells = row.enumerated().map { column, cell in
+                column == row.count - 1 ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+            }
+            let line = cells.joined(separator: "  ")
+            Swift.print(isInteractive ? String(line.prefix(width)) : line)
+        }
+    }
+
+    /// Shows one line of progress: over the last one on a terminal, else as a line of its own when it changed.
+    static func progress(_ line: String, last: inout String) {
+        guard line != last else { return }
+        last = line
+        if isInteractive {
+            Swift.print("\r\u{1B}[K" + String(line.prefix(width - 1)), terminator: "")
+            fflush(stdout)
+        } else {
+            Swift.print(line)
+        }
+    }
+
+    /// Ends a progress line.
+    static func endProgress(_ last: String) {
+        if isInteractive, !last.isEmpty { Swift.print("") }
+    }
+}
+
+extension JSON {
+    /// The value as text with two spaces of indentation.
+    var indented: String { indented("") }
+
+    private func indented(_ margin: String) -> String {
+        switch self {
+        case .array(let elements) where !elements.isEmpty:
+            let lines = elements.map { margin + "  " + $0.indented(margin + "  ") }
+            return "[\n" + lines.joined(separator: ",\n") + "\n\(margin)]"
+        case .object(let object) where object.count > 0:
+            let lines = object.members.map { name, value in
+                margin + "  " + String(decoding: JSON.string(name).bytes, as: UTF8.self) + ": "
+                    + value.indented(margin + "  ")
+            }
+            return "{\n" + lines.joined(separator: ",\n") + "\n\(margin)}"
+        default: return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+}

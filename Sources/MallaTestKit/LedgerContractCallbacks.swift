@@ -1,0 +1,101 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import Plumbing
+import Workflow
+
+extension LedgerContract {
+    private static func ended(_ fixture: LedgerFixture) async throws -> TaskID {
+        let task = try await fixture.accept(fixture.fanAll)
+        try await fixture.settle(task: task, .cancelled)
+        return task
+    }
+
+    private static func attempt(
+        _ callback: CallbackRecord, _ number: Int, status: Int? = nil, error: String? = nil
+    ) -> CallbackAttempt {
+        CallbackAttempt(
+            callback: callback.id, number: number, startedAt: Timestamp(microseconds: 1_700_000_000_000_000),
+            duration: .milliseconds(120), status: status, error: error)
+    }
+
+    static let callbackCases = [
+        Case("a due callback is taken by one process, and by another once its hold is over") { fixture in
+            let task = try await ended(fixture)
+            let app = [LedgerFixture.app]
+            try requireEqual(
+                try await fixture.ledger.takeCallbacks(apps: ["other"], limit: 9, hold: .seconds(2)).count, 0,
+                "callbacks of another app")
+            let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(2))
+            try requireEqual(taken.map(\.task), [task], "taken callbacks")
+            try requireEqual(taken[0].headers.map(\.name), ["content-type", "x-request-id"], "header names")
+            try requireEqual(taken[0].headers.first?.value, "application/json", "header value")
+            try requireEqual(taken[0].body, Array("cancelled".utf8), "body")
+            try require(taken[0].isTrusted, "the operator's own receiver is not trusted")
+            try requireEqual(
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(2)).count, 0, "held ones")
+            try await fixture.pass(.seconds(3))
+            try requireEqual(
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(2)).map(\.id),
+                taken.map(\.id), "taken over")
+            try requireEqual(try await fixture.ledger.takeCallbacks(apps: app, limit: 0, hold: .zero).count, 0, "none")
+        },
+        Case("attempts are recorded; a delivered or abandoned callback is not taken again until it is replayed") { fixture in
+            let task = try await ended(fixture)
+            let other = try await ended(fixture)
+            let app = [LedgerFixture.app]
+            let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60))
+            let callback = try unwrap(taken.first { $0.task == task }, "the task's callback")
+            let lost = try unwrap(taken.first { $0.task == other }, "the other task's callback")
+            try await fixture.ledger.record([
+                (attempt(callback, 1, error: "refused"), .pending, .seconds(2)),
+                (attempt(lost, 1, status: 410, error: "gone"), .abandoned, nil),
+            ])
+            try requireEqual(
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60)).count, 0, "not due yet")
+            try await fixture.pass(.seconds(3))
+            let again = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60))
+            try requireEqual(again.map(\.id), [callback.id], "due again")
+            try requireEqual(again.first?.attempts, 1, "attempts so far")
+            try await fixture.ledger.record([(attempt(callback, 2, status: 204), .delivered, nil)])
+            let stored = try await fixture.ledger.callbacks(of: task)
+            try requireEqual(stored.map(\.callback.state), [.delivered], "state")
+            try requireEqual(
+                stored.first?.attempts ?? [], [attempt(callback, 1, error: "refused"), attempt(callback, 2, status: 204)],
+                "attempts")
+            try await fixture.pass(.seconds(61))
+            try requireEqual(
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60)).count, 0, "after the end")
+            try requireEqual(try await fixture.ledger.replayCallbacks(of: task), 1, "replayed")
+            let replayed = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60))
+            try requireEqual(replayed.map(\.id), [callback.id], "due after the replay")
+            try requireEqual(replayed.first?.attempts, 0, "attempts after the replay")
+            try await fixture.ledger.record([(attempt(callback, 1, status: 200), .delivered, nil)])
+            try requireEqual(try await fixture.ledger.callbacks(of: task).first?.attempts.count, 3, "history")
+            try requireEqual(try await fixture.ledger.replayCallbacks(of: MeshID()), 0, "replayed of nobody")
+            try requireEqual(try await fixture.ledger.callbacks(of: MeshID()).count, 0, "callbacks of nobody")
+            try await fixture.ledger.record([])
+        },
+        Case("takers at once never share a callback") { fixture in
+            for _ in 0..<40 { _ = try await ended(fixture) }
+            let taken = try await withThrowingTaskGroup(of: [MeshID].self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        var mine: [MeshID] = []
+                        while true {
+                            let batch = try await fixture.ledger.takeCallbacks(
+                                apps: [LedgerFixture.app], limit: 3, hold: .seconds(600))
+                            if batch.isEmpty { return mine }
+                            mine += batch.map(\.id)
+                        }
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            try requireEqual(taken.count, 40, "takes")
+            try requireEqual(Set(taken).count, 40, "distinct callbacks")
+        },
+    ]
+}

@@ -1,0 +1,83 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import HTTPTypes
+import Hummingbird
+import MediaStore
+import NIOCore
+import Plumbing
+import Workflow
+
+/// Media for handlers: bytes in and out of the store, streamed, so that no handler knows the store or its keys.
+struct MediaCalls: Sendable {
+    let media: any MediaStore
+    let settings: ProcessEngineSettings
+
+    /// `GET media?ref=…`
+    func read(_ route: HandlerRoute) async -> Response {
+        guard let text = route.query["ref"], let reference = MediaReference(text) else {
+            return .problem(.badRequest, "'\(route.query["ref"] ?? "")' is no media reference; one is s3://bucket/key")
+        }
+        do {
+            let content = try await media.read(reference, offset: 0)
+            var headers: HTTPFields = [.contentType: content.attributes.contentType]
+            headers[.contentLength] = String(content.attributes.size)
+            let body = ResponseBody(contentLength: content.attributes.size) { writer in
+                for try await bytes in content.bytes { try await writer.write(ByteBuffer(bytes: bytes)) }
+                try await writer.finish(nil)
+            }
+            return Response(status: .ok, headers: headers, body: body)
+        } catch {
+            return problem(error)
+        }
+    }
+
+    /// `POST media?name=…&origin=…`
+    func write(_ route: HandlerRoute, _ request: Request) async -> Response {
+        var origin: MediaReference?
+        if let text = route.query["origin"], !text.isEmpty {
+            origin = MediaReference(text)
+            guard origin != nil else {
+                return .problem(.badRequest, "the origin '\(text)' is no media reference; one is s3://bucket/key")
+            }
+        }
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > settings.mediaLimit {
+            return .problem(.contentTooLarge, "media of handlers has at most \(settings.mediaLimit) bytes")
+        }
+        let body = RequestBytes(request.body)
+        let bytes = ByteStream { try await body.next() }
+        let key = "derived/\(MeshID())/\(Self.fileName(route.query["name"] ?? ""))"
+        let type = request.headers[.contentType] ?? "application/octet-stream"
+        do {
+            let stored = try await media.store(
+                bytes, key: key, contentType: type, origin: origin, limit: settings.mediaLimit)
+            let answer: JSON = [
+                "ref": .string(stored.reference.description), "sha256": .string(stored.sha256),
+                "size": .number(JSONNumber(stored.size)),
+            ]
+            return .json(answer.bytes, status: .created)
+        } catch {
+            return problem(error)
+        }
+    }
+
+    /// A name that is safe as the last part of a key.
+    static func fileName(_ name: String) -> String {
+        let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? ""
+        let safe = String(last.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map(Character.init).prefix(100))
+        return MediaReference.isKey(safe) ? safe : "media"
+    }
+
+    private func problem(_ error: MediaError) -> Response {
+        let status: HTTPResponse.Status =
+            switch error.code {
+            case .notFound: .notFound
+            case .tooLarge: .contentTooLarge
+            case .invalid: .badRequest
+            case .refused: .forbidden
+            default: .serviceUnavailable
+            }
+        return .problem(status, error.reason)
+    }
+}

@@ -1,0 +1,80 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Foundation
+import Testing
+
+/// Holds the table of layers: imports go strictly downward, C is seen by adapters and HTTPTransfer alone.
+@Suite struct LayoutTests {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("Sources")
+
+    /// Folder (the longest match wins), target, layer.
+    private static let targets: [(folder: String, target: String, layer: Int)] = [
+        ("C/CRabbitMQ", "CRabbitMQ", 0), ("C/CHiredis", "CHiredis", 0), ("C/CPostgres", "CPostgres", 0),
+        ("C/CCurl", "CCurl", 0), ("Plumbing", "Plumbing", 1), ("Workflow", "Workflow", 2),
+        ("BrokerClient", "BrokerClient", 3), ("Ledger", "Ledger", 3), ("ResultStore", "ResultStore", 3),
+        ("MediaStore", "MediaStore", 3), ("HTTPTransfer", "HTTPTransfer", 3),
+        ("BrokerClient/RabbitMQ", "BrokerRabbitMQ", 4), ("BrokerClient/InProcess", "BrokerInProcess", 4),
+        ("Ledger/Postgres", "LedgerPostgres", 4), ("Ledger/SQLite", "LedgerSQLite", 4),
+        ("ResultStore/Redis", "ResultStoreRedis", 4), ("ResultStore/InProcess", "ResultStoreInProcess", 4),
+        ("MediaStore/S3", "MediaStoreS3", 4), ("MediaStore/Files", "MediaStoreFiles", 4),
+        ("AppAPI", "AppAPI", 4), ("ServiceAPI", "ServiceAPI", 4), ("ServiceWorker", "ServiceWorker", 4),
+        ("Malla", "Malla", 5), ("MallaTestKit", "MallaTestKit", 6),
+    ]
+
+    private static let roles: Set<String> = ["AppAPI", "ServiceAPI", "ServiceWorker"]
+    private static let mayImportC: [String: String] = [
+        "BrokerRabbitMQ": "CRabbitMQ", "ResultStoreRedis": "CHiredis", "LedgerPostgres": "CPostgres",
+        "HTTPTransfer": "CCurl",
+    ]
+
+    private static func files() throws -> [(path: String, text: String)] {
+        let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path).filter { $0.hasSuffix(".swift") }
+        return try paths.map { ($0, try String(contentsOf: root.appendingPathComponent($0), encoding: .utf8)) }
+    }
+
+    private static func target(of path: String) -> (folder: String, target: String, layer: Int)? {
+        targets.filter { path.hasPrefix($0.folder + "/") }.max { $0.folder.count < $1.folder.count }
+    }
+
+    private static func imports(of text: String) -> [String] {
+        text.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            guard let position = words.firstIndex(of: "import"), position <= 2, words.count > position + 1 else { return nil }
+            guard words[..<position].allSatisfy({ $0.hasPrefix("@") || ["public", "internal", "package", "private", "fileprivate"].contains($0) })
+            else { return nil }
+            return String(words[position + 1].split(separator: ".")[0])
+        }
+    }
+
+    @Test func everyFileBelongsToATarget() throws {
+        let files = try Self.files()
+        #expect(files.count > 100)
+        for file in files { #expect(Self.target(of: file.path) != nil, "\(file.path) is in no target's folder") }
+    }
+
+    @Test func importsGoStrictlyDownward() throws {
+        for file in try Self.files() {
+            guard let own = Self.target(of: file.path) else { continue }
+            for name in Self.imports(of: file.text) {
+                guard let other = Self.targets.first(where: { $0.target == name }) else { continue }
+                #expect(other.layer < own.layer, "\(file.path) imports \(name), which is not below \(own.target)")
+                if other.layer == 0 {
+                    #expect(Self.mayImportC[own.target] == name, "\(file.path) sees C")
+                }
+                if Self.roles.contains(own.target) {
+                    #expect(other.layer < 4, "\(file.path) sees an adapter, \(name)")
+                }
+            }
+        }
+    }
+
+    @Test func filesAreShort() throws {
+        for file in try Self.files() {
+            let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).count
+            #expect(lines <= 301, "\(file.path) has \(lines) lines")
+        }
+    }
+}
