@@ -36,10 +36,17 @@ public struct AppParts: Sendable {
 
     /// Makes the parts.
     public init(
-        ledger: any Ledger, broker: any Broker, results: any ResultStore, media: any MediaStore,
-        trustedHTTP: any HTTPTransferring, guardedHTTP: any HTTPTransferring, destinations: any DestinationRules,
-        handOver: any JobHandOver, signedMedia: (any SignedMedia)? = nil,
-        metricsText: @escaping @Sendable () async -> String = { "" }, logger: Logger
+        ledger: any Ledger,
+        broker: any Broker,
+        results: any ResultStore,
+        media: any MediaStore,
+        trustedHTTP: any HTTPTransferring,
+        guardedHTTP: any HTTPTransferring,
+        destinations: any DestinationRules,
+        handOver: any JobHandOver,
+        signedMedia: (any SignedMedia)? = nil,
+        metricsText: @escaping @Sendable () async -> String = { "" },
+        logger: Logger
     ) {
         self.ledger = ledger
         self.broker = broker

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-
 /// What an operator decides about an App API.
 public struct AppSettings: Sendable {
     /// `apiVersion` in every answer (`API_VERSION`).
@@ -40,6 +39,8 @@ public struct AppSettings: Sendable {
     public var retention: Duration? = .seconds(30 * 86400)
     /// The largest media in bytes that is fetched for a payload.
     public var fetchLimit = 64 << 20
+    /// The largest upload in bytes that a media store of files takes.
+    public var uploadLimit = 1 << 30
     /// The largest `data:` URL in bytes, decoded.
     public var dataURLLimit = 1 << 20
     /// How many media one payload may carry.

@@ -33,7 +33,7 @@ public struct CIDR: Sendable, Hashable {
 
     private static func masked(_ address: NetworkAddress, _ prefix: Int) -> UInt128 {
         let free = address.width - prefix
-        return free >= 128 ? 0 : address.value >> UInt128(free) << UInt128(free)
+        return free >= 128 ? 0 : (address.value >> UInt128(free)) << UInt128(free)
     }
 }
 

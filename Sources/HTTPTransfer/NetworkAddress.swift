@@ -29,7 +29,7 @@ struct NetworkAddress: Sendable, Hashable {
     /// The IPv4 address that an IPv6 address stands for: mapped (`::ffff:a.b.c.d`), NAT64 (`64:ff9b::/96`), 6to4.
     var embedded: NetworkAddress? {
         guard width == 128 else { return nil }
-        if value >> 32 == 0xFFFF || value >> 32 == UInt128(0x0064_FF9B) << 64 {
+        if value >> 32 == 0xFFFF || value >> 32 == (UInt128(0x0064_FF9B) << 64) {
             return NetworkAddress(v4: UInt32(truncatingIfNeeded: value))
         }
         if value >> 112 == 0x2002 { return NetworkAddress(v4: UInt32(truncatingIfNeeded: value >> 80)) }

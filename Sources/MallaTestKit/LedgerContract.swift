@@ -18,7 +18,8 @@ public struct LedgerContract: Sendable {
     /// Moves the ledger's clock on, or makes every moment in its rows that much older; either is the same to a caller.
     public typealias AdvanceClock = @Sendable (Duration) async throws -> Void
 
-    /// Makes an empty ledger that no other case uses. Without a way to move its clock the cases wait in real time.
+    /// Makes an empty ledger that no other case uses. Without a way to move its clock the cases
+    /// wait in real time, half a minute each.
     public typealias Factory = @Sendable () async throws -> (ledger: any Ledger, advanceClock: AdvanceClock?)
 
     /// One thing that a ledger must do.

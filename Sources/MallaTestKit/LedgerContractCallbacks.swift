@@ -26,19 +26,19 @@ extension LedgerContract {
             let task = try await ended(fixture)
             let app = [LedgerFixture.app]
             try requireEqual(
-                try await fixture.ledger.takeCallbacks(apps: ["other"], limit: 9, hold: .seconds(2)).count, 0,
+                try await fixture.ledger.takeCallbacks(apps: ["other"], limit: 9, hold: .seconds(20)).count, 0,
                 "callbacks of another app")
-            let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(2))
+            let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20))
             try requireEqual(taken.map(\.task), [task], "taken callbacks")
             try requireEqual(taken[0].headers.map(\.name), ["content-type", "x-request-id"], "header names")
             try requireEqual(taken[0].headers.first?.value, "application/json", "header value")
             try requireEqual(taken[0].body, Array("cancelled".utf8), "body")
             try require(taken[0].isTrusted, "the operator's own receiver is not trusted")
             try requireEqual(
-                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(2)).count, 0, "held ones")
-            try await fixture.pass(.seconds(3))
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20)).count, 0, "held ones")
+            try await fixture.pass(.seconds(30))
             try requireEqual(
-                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(2)).map(\.id),
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20)).map(\.id),
                 taken.map(\.id), "taken over")
             try requireEqual(try await fixture.ledger.takeCallbacks(apps: app, limit: 0, hold: .zero).count, 0, "none")
         },
@@ -50,12 +50,12 @@ extension LedgerContract {
             let callback = try unwrap(taken.first { $0.task == task }, "the task's callback")
             let lost = try unwrap(taken.first { $0.task == other }, "the other task's callback")
             try await fixture.ledger.record([
-                (attempt(callback, 1, error: "refused"), .pending, .seconds(2)),
+                (attempt(callback, 1, error: "refused"), .pending, .seconds(20)),
                 (attempt(lost, 1, status: 410, error: "gone"), .abandoned, nil),
             ])
             try requireEqual(
                 try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60)).count, 0, "not due yet")
-            try await fixture.pass(.seconds(3))
+            try await fixture.pass(.seconds(30))
             let again = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60))
             try requireEqual(again.map(\.id), [callback.id], "due again")
             try requireEqual(again.first?.attempts, 1, "attempts so far")

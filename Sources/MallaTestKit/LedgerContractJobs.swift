@@ -35,7 +35,7 @@ extension LedgerContract {
         Case("a failure waits with back-off until maxAttempts, a final error ends at once") { fixture in
             let jobs = try await fixture.create(2) { job, _ in
                 job.maxAttempts = 2
-                job.backoff = Backoff(base: .seconds(2), cap: .seconds(60), jitter: 0)
+                job.backoff = Backoff(base: .seconds(20), cap: .seconds(60), jitter: 0)
             }
             let claimed = try await fixture.claim(2)
             let first = try unwrap(claimed.first { $0.job.id == jobs[0].id }, "the first job")
@@ -53,7 +53,7 @@ extension LedgerContract {
             let failed = try await fixture.job(second.job.id)
             try requireEqual(failed.error, JobError(.invalidInput, "no\u{0} image", field: "/image"), "final error")
             try requireEqual(try await fixture.claim(2).count, 0, "claims during the back-off")
-            try await fixture.pass(.seconds(3))
+            try await fixture.pass(.seconds(30))
             _ = try await fixture.ledger.promote(limit: 10)
             let last = try await fixture.claimOne()
             try requireEqual(last.job.attempt, 2, "attempt")

@@ -111,12 +111,12 @@ extension LedgerContract {
             _ = try await fixture.settle(task: MeshID(), .cancelled)
         },
         Case("the deadline of a task ends it and its jobs") { fixture in
-            let request = fixture.request(fixture.chain, deadline: .seconds(2))
+            let request = fixture.request(fixture.chain, deadline: .seconds(20))
             try requireEqual(try await fixture.ledger.accept([request]), [.created], "acceptance")
             let safe = try await fixture.accept(fixture.chain)
             let none = try await fixture.ledger.overdue(apps: [LedgerFixture.app], limit: 10)
             try requireEqual(none.tasks.count + none.jobs.count, 0, "overdue too early")
-            try await fixture.pass(.seconds(3))
+            try await fixture.pass(.seconds(30))
             let elsewhere = try await fixture.ledger.overdue(apps: ["other"], limit: 10)
             try requireEqual(elsewhere.tasks.count, 0, "overdue tasks of another app")
             try requireEqual(try await fixture.ledger.overdue(apps: nil, limit: 10).tasks.count, 0, "for no app")

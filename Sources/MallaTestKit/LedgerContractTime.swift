@@ -11,11 +11,11 @@ extension LedgerContract {
         Case("the reaper requeues the jobs of dead workers, and leaves those of living ones") { fixture in
             try await fixture.create(3)
             let dead = try await fixture.claimOne(worker: "dead")
-            try await fixture.pass(.seconds(4))
+            try await fixture.pass(.seconds(40))
             let living = try await fixture.claimOne(worker: "living")
-            let early = try await fixture.ledger.reap(olderThan: .seconds(6), limit: 10)
+            let early = try await fixture.ledger.reap(olderThan: .seconds(60), limit: 10)
             try requireEqual(early.ready.count + early.poison.count, 0, "reaped too early")
-            let reaped = try await fixture.ledger.reap(olderThan: .seconds(3), limit: 10)
+            let reaped = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 10)
             try requireEqual(reaped.ready.map(\.id), [dead.job.id], "reaped jobs")
             let job = try await fixture.job(dead.job.id)
             try requireEqual(job.state, .waiting, "state")
@@ -33,13 +33,13 @@ extension LedgerContract {
             for round in 1...9 {
                 let (job, _) = try await fixture.claimOne()
                 try await fixture.ledger.retire(worker: "w1")
-                let reaped = try await fixture.ledger.reap(olderThan: .seconds(6), limit: 10)
+                let reaped = try await fixture.ledger.reap(olderThan: .seconds(60), limit: 10)
                 try requireEqual(reaped.ready.map(\.id), [job.id], "reaped in round \(round)")
                 try requireEqual(reaped.ready.first?.orphaned, round, "orphanings")
             }
             let (job, lease) = try await fixture.claimOne()
             try await fixture.ledger.retire(worker: "w1")
-            let last = try await fixture.ledger.reap(olderThan: .seconds(6), limit: 10)
+            let last = try await fixture.ledger.reap(olderThan: .seconds(60), limit: 10)
             try requireEqual(last.ready.count, 0, "requeued")
             try requireEqual(last.poison.map(\.id), [job.id], "poison")
             try requireEqual(try await fixture.job(job.id).state, .running, "the state of poison")
@@ -50,14 +50,14 @@ extension LedgerContract {
         Case("attempts and direct jobs past their time are found and settled") { fixture in
             let now = Timestamp.now
             let jobs = try await fixture.create(3) { job, index in
-                if index == 0 { job.timeout = .seconds(1) }
-                if index == 1 { job.deadline = now + .seconds(2) }
+                if index == 0 { job.timeout = .seconds(10) }
+                if index == 1 { job.deadline = now + .seconds(20) }
                 job.rank = Int64(index)
             }
             _ = try await fixture.claimOne()
             let early = try await fixture.ledger.overdue(apps: nil, limit: 10)
             try requireEqual(early.jobs.count, 0, "overdue too early")
-            try await fixture.pass(.seconds(3))
+            try await fixture.pass(.seconds(30))
             let due = try await fixture.ledger.overdue(apps: nil, limit: 10)
             try requireEqual(Set(due.jobs.map(\.job)), [jobs[0].id, jobs[1].id], "overdue jobs")
             let outcome = try await fixture.settle(all: due.jobs)
@@ -82,13 +82,13 @@ extension LedgerContract {
         Case("a postponed job is not due until its time, and is promoted then") { fixture in
             let jobs = try await fixture.create(3)
             let running = try await fixture.claimOne()
-            try await fixture.ledger.postpone(jobs.map(\.id) + [MeshID()], by: .seconds(2))
+            try await fixture.ledger.postpone(jobs.map(\.id) + [MeshID()], by: .seconds(20))
             try requireEqual(try await fixture.job(running.job.id).state, .running, "a running job's state")
             try requireEqual(
                 try await fixture.ledger.loads(of: ["alpha", "beta"]),
                 [ServiceLoad(service: "alpha", waiting: 2, due: 0, running: 1), ServiceLoad(service: "beta")], "loads")
             try requireEqual(try await fixture.ledger.promote(limit: 10), [:], "promoted too early")
-            try await fixture.pass(.seconds(3))
+            try await fixture.pass(.seconds(30))
             try requireEqual(try await fixture.ledger.promote(limit: 1), ["alpha": 1], "promoted one")
             try requireEqual(try await fixture.ledger.promote(limit: 10), ["alpha": 1], "promoted the rest")
             try requireEqual(

@@ -2,11 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import Plumbing
-import Workflow
+public import Workflow
 
 /// The workflows of ``LedgerFixture``.
-enum LedgerWorkflows {
+public enum LedgerWorkflows {
     private static let yaml = """
         app: contract
         prefix: CO
@@ -40,15 +39,16 @@ enum LedgerWorkflows {
               data: { items: { $ref: "items#" }, errors: { $ref: "items!errors#" } }
         """
 
-    static func all() throws -> (
+    /// Parses the three workflows.
+    public static func all() throws -> (
         chain: WorkflowDefinition, fanAll: WorkflowDefinition, fanSome: WorkflowDefinition
     ) {
         let services = ["alpha", "beta"].map {
             ServiceDefinition(name: $0, engine: .native(handler: "echo", options: [:]))
         }
-        let definitions = try WorkflowDefinition.parse(app: "contract", yaml: yaml, services: services)
+        let app = try DefinitionLoader.app(yaml: yaml, services: services)
         func method(_ name: String) throws -> WorkflowDefinition {
-            try unwrap(definitions.first { $0.method == name }, "method \(name)")
+            try unwrap(app.methods[name], "method \(name)")
         }
         return (try method("chain"), try method("fan-all"), try method("fan-some"))
     }

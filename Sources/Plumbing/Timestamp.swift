@@ -34,7 +34,8 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     public var rfc3339: String {
         // Floored by hand: a formatter would round 59.9996 s up to the next minute's 60.000.
         let milliseconds = microseconds >= 0 ? microseconds / 1000 : (microseconds - 999) / 1000
-        return Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+        // A tenth of a millisecond more: the nearest Double may lie just below, and the formatter cuts off.
+        return Date(timeIntervalSince1970: (Double(milliseconds) + 0.1) / 1000)
             .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 

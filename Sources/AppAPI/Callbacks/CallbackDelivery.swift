@@ -25,7 +25,9 @@ struct CallbackDelivery: Sendable {
         guarded = parts.guardedHTTP
         secrets = settings.callbackSecrets
         token = settings.tokens.first
-        tokenOrigins = Set(([settings.callbackURL].compactMap(\.self) + settings.callbackTokenOrigins).compactMap { URLOrigin($0) })
+        tokenOrigins = Set(
+            ([settings.callbackURL].compactMap(\.self) + settings.callbackTokenOrigins).compactMap { URLOrigin($0) }
+        )
         logger = parts.logger
         let ledger = parts.ledger
         records = Batcher(lanes: 1, maxSize: 200) { entries in await Self.record(entries, ledger) }
@@ -38,8 +40,13 @@ struct CallbackDelivery: Sendable {
         let verdict = await send(callback, at: startedAt)
         let number = callback.attempts + 1
         let attempt = CallbackAttempt(
-            callback: callback.id, number: number, startedAt: startedAt, duration: ContinuousClock.now - clock,
-            status: verdict.status, error: verdict.error)
+            callback: callback.id,
+            number: number,
+            startedAt: startedAt,
+            duration: ContinuousClock.now - clock,
+            status: verdict.status,
+            error: verdict.error
+        )
         let (state, wait) = Self.next(after: verdict, attempts: number)
         Counter(label: "malla_callback_attempts_total", dimensions: [("outcome", verdict.outcome)]).increment()
         logger.info(
@@ -48,23 +55,27 @@ struct CallbackDelivery: Sendable {
                 LogKey.callback: "\(callback.id)", LogKey.task: "\(callback.task)", LogKey.attempt: "\(number)",
                 "malla.state": "\(state.rawValue)", "http.response.status_code": "\(verdict.status ?? 0)",
                 LogKey.error: "\(verdict.error ?? "")",
-            ])
+            ]
+        )
         do {
             try await records.submit((attempt, state, wait))
         } catch {
             // Unrecorded, it will be sent once more when its hold is over: at least once is the promise.
             logger.warning(
                 "a callback's attempt could not be recorded",
-                metadata: [LogKey.callback: "\(callback.id)", LogKey.error: "\(error)"])
+                metadata: [LogKey.callback: "\(callback.id)", LogKey.error: "\(error)"]
+            )
         }
     }
 
     /// What a callback's state is after an attempt, and when it is due again.
     static func next(
-        after verdict: Verdict, attempts: Int
+        after verdict: Verdict,
+        attempts: Int
     ) -> (state: CallbackRecord.State, wait: Duration?) {
         if verdict.isDelivered { return (.delivered, nil) }
-        guard !verdict.isFinal, let wait = CallbackSchedule.wait(afterAttempts: attempts, retryAfter: verdict.retryAfter)
+        guard !verdict.isFinal,
+            let wait = CallbackSchedule.wait(afterAttempts: attempts, retryAfter: verdict.retryAfter)
         else { return (.abandoned, nil) }
         return (.pending, wait)
     }
@@ -82,8 +93,13 @@ struct CallbackDelivery: Sendable {
     private func send(_ callback: CallbackRecord, at now: Timestamp) async -> Verdict {
         let client = callback.isTrusted ? trusted : guarded
         let request = TransferRequest(
-            "POST", callback.url, headers: headers(of: callback, at: now), body: .bytes(callback.body),
-            timeout: .seconds(15), answerLimit: 64 << 10)
+            "POST",
+            callback.url,
+            headers: headers(of: callback, at: now),
+            body: .bytes(callback.body),
+            timeout: .seconds(15),
+            answerLimit: 64 << 10
+        )
         do throws(TransferError) {
             let head = try await client.send(request).head
             return Self.judge(status: head.status, retryAfter: RetryAfter.parse(head["retry-after"]))

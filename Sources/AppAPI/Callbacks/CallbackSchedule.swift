@@ -21,7 +21,9 @@ enum CallbackSchedule {
     ///   - retryAfter: what the receiver asked for; the wait is at least that.
     ///   - jitter: 0 to 1, how much of the up to 20 % that spread receivers' retries is added.
     static func wait(
-        afterAttempts attempts: Int, retryAfter: Duration?, jitter: Double = .random(in: 0...1)
+        afterAttempts attempts: Int,
+        retryAfter: Duration?,
+        jitter: Double = .random(in: 0...1)
     ) -> Duration? {
         guard attempts < delays.count else { return nil }
         let planned = delays[max(0, attempts)] * (1 + 0.2 * jitter)

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Plumbing
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
 import Foundation
 #endif
-import Plumbing
 
 /// The `Retry-After` header of RFC 9110: seconds, or a date.
 enum RetryAfter {

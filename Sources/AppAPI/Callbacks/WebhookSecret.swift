@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Crypto
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -13,7 +14,9 @@ import Foundation
 public struct WebhookSecret: Sendable {
     private let key: SymmetricKey
 
-    /// Reads a secret; nil when it is not base64 of at least 16 bytes. The prefix may be left out.
+    /// Reads a secret; nil when it is not base64 of at least 16 bytes.
+    ///
+    /// The prefix may be left out.
     public init?(_ text: String) {
         let encoded = text.hasPrefix("whsec_") ? String(text.dropFirst(6)) : text
         guard let bytes = Data(base64Encoded: encoded), bytes.count >= 16 else { return nil }

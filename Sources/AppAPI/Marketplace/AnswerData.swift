@@ -46,7 +46,8 @@ struct AnswerData: Sendable {
                         let data = part["data"]
                     else { return part }
                     return part.adding("data", present(data, as: type, expiry))
-                })
+                }
+            )
         }
     }
 

@@ -4,9 +4,9 @@
 
 import Crypto
 import Hummingbird
+import Ledger
 import Plumbing
 import Workflow
-import Ledger
 
 /// `POST /call`: takes a request and answers with its task before any work is done.
 struct CallRoute: Sendable {
@@ -24,7 +24,10 @@ struct CallRoute: Sendable {
     }
 
     private func call(
-        _ request: Request, _ context: MarketplaceContext, _ caller: CallerIdentity, _ app: AppDefinition?
+        _ request: Request,
+        _ context: MarketplaceContext,
+        _ caller: CallerIdentity,
+        _ app: AppDefinition?
     ) async throws -> Response {
         guard let body = try await marketplace.body(of: request), body.object != nil else {
             throw MarketplaceRefusal.invalid("body", "a JSON object with method and payload is required")
@@ -34,22 +37,44 @@ struct CallRoute: Sendable {
             let callbackURL = try await self.callbackURL(of: body)
             let given = body["payload"] ?? [:]
             try await marketplace.intake.admit(definition)
-            let payload = try await media.resolve(given, schema: definition.input?.source, user: caller.user, role: caller.role)
+            let payload = try await media.resolve(
+                given,
+                schema: definition.input?.source,
+                user: caller.user,
+                role: caller.role
+            )
             if let violation = definition.input?.validate(payload).first {
                 throw MarketplaceRefusal.invalid("payload\(violation.path)", violation.message)
             }
             let now = Timestamp.now
             let task = TaskRecord(
-                id: MeshID(at: now), app: app.name, method: definition.method, user: caller.user,
-                role: caller.role.rawValue, request: context.requestID,
+                id: MeshID(at: now),
+                app: app.name,
+                method: definition.method,
+                user: caller.user,
+                role: caller.role.rawValue,
+                request: context.requestID,
                 fingerprint: Self.fingerprint(definition.method, callbackURL, given),
-                trace: context.trace.traceparent, callbackURL: callbackURL, payload: payload.bytes,
-                definition: definition.hash, createdAt: now, deadline: now + definition.deadline)
+                trace: context.trace.traceparent,
+                callbackURL: callbackURL,
+                payload: payload.bytes,
+                definition: definition.hash,
+                createdAt: now,
+                deadline: now + definition.deadline
+            )
             let id = try await marketplace.intake.accept(marketplace.planning.plan(task, definition))
             return Response(
                 json: marketplace.writer.envelope(
-                    requestID: context.requestID, traceID: context.trace.traceID, duration: nil, isImmediate: false,
-                    response: ["taskId": .string(id.description)], code: .pending, reason: "pending", app: app.name))
+                    requestID: context.requestID,
+                    traceID: context.trace.traceID,
+                    duration: nil,
+                    isImmediate: false,
+                    response: ["taskId": .string(id.description)],
+                    code: .pending,
+                    reason: "pending",
+                    app: app.name
+                )
+            )
         } catch let refusal as MarketplaceRefusal {
             throw refusal.of(app.name)
         }
@@ -57,7 +82,8 @@ struct CallRoute: Sendable {
 
     /// The workflow that a request names, and its app.
     private func definition(
-        of body: JSON, _ app: AppDefinition?
+        of body: JSON,
+        _ app: AppDefinition?
     ) throws(MarketplaceRefusal) -> (AppDefinition, WorkflowDefinition) {
         guard let method = body["method"]?.string else { throw .invalid("method", "a string is required") }
         let candidates = app.map { [$0] } ?? marketplace.catalog.names.compactMap { marketplace.catalog.apps[$0] }
@@ -65,11 +91,18 @@ struct CallRoute: Sendable {
         guard let chosen = having.first, let definition = chosen.methods[method] else {
             let known = Set(candidates.flatMap(\.methods.keys)).sorted().joined(separator: ", ")
             throw MarketplaceRefusal(
-                .unsupported, .badRequest, "method: '\(method.prefix(100))' is not supported; there are: \(known)")
+                .unsupported,
+                .badRequest,
+                "method: '\(method.prefix(100))' is not supported; there are: \(known)"
+            )
         }
         guard having.count == 1 else {
             let paths = having.map { "/\($0.name)/call" }.joined(separator: ", ")
-            throw MarketplaceRefusal(.unsupported, .badRequest, "method: several apps have '\(method)'; use one of \(paths)")
+            throw MarketplaceRefusal(
+                .unsupported,
+                .badRequest,
+                "method: several apps have '\(method)'; use one of \(paths)"
+            )
         }
         return (chosen, definition)
     }

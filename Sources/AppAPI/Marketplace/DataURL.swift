@@ -25,16 +25,36 @@ struct DataURL: Sendable {
     init?(_ text: String) {
         guard text.hasPrefix("data:"), let comma = text.firstIndex(of: ",") else { return nil }
         var head = text[text.index(text.startIndex, offsetBy: 5)..<comma]
-        let body = String(text[text.index(after: comma)...])
+        let body = text[text.index(after: comma)...]
         let isBase64 = head.hasSuffix(";base64")
         if isBase64 { head = head.dropLast(7) }
-        guard let plain = body.removingPercentEncoding else { return nil }
+        guard let plain = Self.percentDecoded(Array(body.utf8)) else { return nil }
         if isBase64 {
-            guard let decoded = Data(base64Encoded: plain) else { return nil }
+            guard let decoded = Data(base64Encoded: Data(plain)) else { return nil }
             bytes = Array(decoded)
         } else {
-            bytes = Array(plain.utf8)
+            bytes = plain
         }
         contentType = head.isEmpty ? "text/plain;charset=US-ASCII" : String(head)
+    }
+
+    private static func percentDecoded(_ bytes: [UInt8]) -> [UInt8]? {
+        guard bytes.contains(UInt8(ascii: "%")) else { return bytes }
+        var decoded: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            guard bytes[index] == UInt8(ascii: "%") else {
+                decoded.append(bytes[index])
+                index += 1
+                continue
+            }
+            let digits = bytes.dropFirst(index + 1).prefix(2)
+            guard digits.count == 2, let byte = UInt8(String(decoding: digits, as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            decoded.append(byte)
+            index += 3
+        }
+        return decoded
     }
 }

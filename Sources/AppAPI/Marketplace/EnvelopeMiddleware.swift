@@ -7,16 +7,16 @@ import Logging
 import Metrics
 import Plumbing
 
-/// Gives every request its id, trace and time limit, and every failure the envelope.
+/// Gives every request its id and trace, and every failure the envelope.
 struct EnvelopeMiddleware: RouterMiddleware {
     typealias Context = MarketplaceContext
 
     let writer: EnvelopeWriter
-    let timeout: Duration
 
     func handle(
-        _ request: Request, context: Context,
-        next: @Sendable @escaping (Request, Context) async throws -> Response
+        _ request: Request,
+        context: Context,
+        next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         var context = context
         context.trace = TraceContext(parsing: request.headers.first(named: "traceparent"))
@@ -26,30 +26,9 @@ struct EnvelopeMiddleware: RouterMiddleware {
             guard given.isEmpty || context.requestID == given else {
                 throw MarketplaceRefusal.invalid("x-request-id", "at most 200 bytes without control characters")
             }
-            // Media stream for as long as they take; the server's idle time-out ends those that stand still.
-            if request.uri.path.hasPrefix("/media/") { return try await next(request, context) }
-            return try await withTimeLimit(request, context, next)
+            return try await next(request, context)
         } catch {
             return answer(error, request, context)
-        }
-    }
-
-    private func withTimeLimit(
-        _ request: Request, _ context: Context,
-        _ next: @Sendable @escaping (Request, Context) async throws -> Response
-    ) async throws -> Response {
-        try await withThrowingTaskGroup(of: Response.self) { group in
-            group.addTask { try await next(request, context) }
-            group.addTask { [timeout] in
-                try await Task.sleep(for: timeout)
-                throw MarketplaceRefusal(
-                    .timedOut, .serviceUnavailable,
-                    "no answer within \(Quantity.text(timeout)); send the request again with the same x-request-id",
-                    retryAfter: .seconds(5))
-            }
-            defer { group.cancelAll() }
-            guard let response = try await group.next() else { throw CancellationError() }
-            return response
         }
     }
 
@@ -76,9 +55,13 @@ struct EnvelopeMiddleware: RouterMiddleware {
             metadata: [
                 LogKey.error: "\(error)", LogKey.request: "\(context.requestID)",
                 LogKey.trace: "\(context.trace.traceID)", "url.path": "\(request.uri.path)",
-            ])
+            ]
+        )
         return MarketplaceRefusal(
-            .unknown, .internalServerError, "unknown error; the operator finds it in the log by traceId")
+            .unknown,
+            .internalServerError,
+            "unknown error; the operator finds it in the log by traceId"
+        )
     }
 
     private func unknownRoute(_ request: Request) -> MarketplaceRefusal {
@@ -87,10 +70,14 @@ struct EnvelopeMiddleware: RouterMiddleware {
             "cancel": "POST", "replay": "POST", "callbacks": "GET",
         ]
         let last = request.uri.path.split(separator: "/").last.map(String.init) ?? ""
-        if let allowed = methods[last], !allowed.split(separator: " ").contains(where: { $0 == request.method.rawValue })
+        if let allowed = methods[last],
+            !allowed.split(separator: " ").contains(where: { $0 == request.method.rawValue })
         {
             return MarketplaceRefusal(
-                .unsupported, .methodNotAllowed, "\(request.method) is not supported here; use \(allowed)")
+                .unsupported,
+                .methodNotAllowed,
+                "\(request.method) is not supported here; use \(allowed)"
+            )
         }
         return .notFound("there is no \(request.method) \(request.uri.path)")
     }

@@ -29,8 +29,14 @@ struct EnvelopeWriter: Sendable {
     ///
     /// - Parameter duration: how long the task took so far; nil while it has not started.
     func envelope(
-        requestID: String, traceID: String, duration: Duration?, isImmediate: Bool, response: JSON,
-        code: MarketplaceCode, reason: String, app: String?
+        requestID: String,
+        traceID: String,
+        duration: Duration?,
+        isImmediate: Bool,
+        response: JSON,
+        code: MarketplaceCode,
+        reason: String,
+        app: String?
     ) -> JSON {
         [
             "requestId": .string(requestID), "traceId": .string(traceID), "apiVersion": .string(apiVersion),
@@ -55,8 +61,15 @@ struct EnvelopeWriter: Sendable {
     /// The answer to a refused request.
     func refusal(_ refusal: MarketplaceRefusal, context: MarketplaceContext) -> Response {
         let envelope = envelope(
-            requestID: context.requestID, traceID: context.trace.traceID, duration: nil, isImmediate: true,
-            response: [:], code: refusal.code, reason: refusal.reason, app: refusal.app)
+            requestID: context.requestID,
+            traceID: context.trace.traceID,
+            duration: nil,
+            isImmediate: true,
+            response: [:],
+            code: refusal.code,
+            reason: refusal.reason,
+            app: refusal.app
+        )
         var response = Response(json: envelope, status: refusal.status)
         if let wait = refusal.retryAfter {
             response.headers[.retryAfter] = String(max(1, (wait.wholeMilliseconds + 999) / 1000))
@@ -75,7 +88,9 @@ extension Response {
     /// An answer in JSON.
     init(json: JSON, status: HTTPResponse.Status = .ok) {
         self.init(
-            status: status, headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+            status: status,
+            headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes))
+        )
     }
 }

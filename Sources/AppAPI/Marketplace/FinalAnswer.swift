@@ -17,7 +17,7 @@ struct FinalAnswer: Sendable {
         self.stages = stages
     }
 
-    /// The stored form. The output goes last, as it is.
+    /// The stored form, with the output last, as it is.
     var bytes: [UInt8] {
         var json: JSON = [
             "id": .string(task.id.description), "app": .string(task.app), "method": .string(task.method),
@@ -46,9 +46,20 @@ struct FinalAnswer: Sendable {
             let finished = json["finished"]?.int
         else { return nil }
         task = TaskRecord(
-            id: id, app: app, method: method, user: user, role: role, request: request, fingerprint: [],
-            trace: json["trace"]?.string, callbackURL: nil, payload: [], definition: definition,
-            createdAt: Timestamp(microseconds: Int64(created)), deadline: Timestamp(microseconds: Int64(deadline)))
+            id: id,
+            app: app,
+            method: method,
+            user: user,
+            role: role,
+            request: request,
+            fingerprint: [],
+            trace: json["trace"]?.string,
+            callbackURL: nil,
+            payload: [],
+            definition: definition,
+            createdAt: Timestamp(microseconds: Int64(created)),
+            deadline: Timestamp(microseconds: Int64(deadline))
+        )
         task.state = state
         task.finishedAt = Timestamp(microseconds: Int64(finished))
         task.error = json["error"].flatMap(JobError.init(json:))

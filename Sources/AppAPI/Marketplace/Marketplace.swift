@@ -33,8 +33,13 @@ struct Marketplace: Sendable {
     /// The body as JSON; nil when there is none.
     func body(of request: Request) async throws -> JSON? {
         let tooLarge = MarketplaceRefusal(
-            .invalid, .contentTooLarge, "the body is larger than the limit of \(settings.maxBody) bytes")
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > settings.maxBody { throw tooLarge }
+            .invalid,
+            .contentTooLarge,
+            "the body is larger than the limit of \(settings.maxBody) bytes"
+        )
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > settings.maxBody {
+            throw tooLarge
+        }
         let buffer: ByteBuffer
         do {
             buffer = try await request.body.collect(upTo: settings.maxBody)
@@ -47,12 +52,18 @@ struct Marketplace: Sendable {
             return try JSON(parsing: bytes, maxDepth: settings.maxDepth)
         } catch {
             throw MarketplaceRefusal.invalid(
-                "body", "not valid JSON: \(error.message) (at byte \(error.offset)); nesting goes to \(settings.maxDepth)")
+                "body",
+                "not valid JSON: \(error.message) (at byte \(error.offset)); nesting goes to \(settings.maxDepth)"
+            )
         }
     }
 
     /// A task that this caller may see; one of another's looks like none.
-    func task(_ text: String?, _ caller: CallerIdentity, _ app: AppDefinition?) async throws(MarketplaceRefusal) -> TaskView {
+    func task(
+        _ text: String?,
+        _ caller: CallerIdentity,
+        _ app: AppDefinition?
+    ) async throws(MarketplaceRefusal) -> TaskView {
         let id = try taskID(text)
         let view: TaskView?
         do throws(LedgerError) { view = try await parts.ledger.task(id) } catch {

@@ -16,7 +16,10 @@ struct MarketplaceRefusal: Error, Sendable {
     var app: String?
 
     init(
-        _ code: MarketplaceCode, _ status: HTTPResponse.Status, _ reason: String, retryAfter: Duration? = nil,
+        _ code: MarketplaceCode,
+        _ status: HTTPResponse.Status,
+        _ reason: String,
+        retryAfter: Duration? = nil,
         app: String? = nil
     ) {
         self.code = code
@@ -42,9 +45,11 @@ struct MarketplaceRefusal: Error, Sendable {
     /// The ledger is away: nothing can be accepted or told.
     static func ledgerAway(_ reason: String) -> Self {
         Self(
-            .unknown, .serviceUnavailable,
+            .unknown,
+            .serviceUnavailable,
             "the ledger does not answer; send the request again with the same x-request-id: \(reason)",
-            retryAfter: .seconds(2))
+            retryAfter: .seconds(2)
+        )
     }
 
     /// With the prefix of this app.

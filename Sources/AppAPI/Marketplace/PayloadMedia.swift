@@ -19,7 +19,10 @@ struct PayloadMedia: Sendable {
 
     /// The payload with references in place of media.
     func resolve(
-        _ payload: JSON, schema: JSON?, user: String, role: CallerIdentity.Role
+        _ payload: JSON,
+        schema: JSON?,
+        user: String,
+        role: CallerIdentity.Role
     ) async throws(MarketplaceRefusal) -> JSON {
         var walk = Walk(user: user, isAdmin: role == .admin)
         return try await resolve(payload, schema, "payload", &walk)
@@ -32,7 +35,10 @@ struct PayloadMedia: Sendable {
     }
 
     private func resolve(
-        _ value: JSON, _ schema: JSON?, _ path: String, _ walk: inout Walk
+        _ value: JSON,
+        _ schema: JSON?,
+        _ path: String,
+        _ walk: inout Walk
     ) async throws(MarketplaceRefusal) -> JSON {
         switch value {
         case .string(let text): return try await resolve(text, isMedia: Self.isMedia(schema), path, &walk)
@@ -64,7 +70,10 @@ struct PayloadMedia: Sendable {
     private static func isMedia(_ schema: JSON?) -> Bool { schema?["format"]?.string == "media" }
 
     private func resolve(
-        _ text: String, isMedia: Bool, _ path: String, _ walk: inout Walk
+        _ text: String,
+        isMedia: Bool,
+        _ path: String,
+        _ walk: inout Walk
     ) async throws(MarketplaceRefusal) -> JSON {
         if DataURL.isMeant(text) || (isMedia && text.hasPrefix("data:")) {
             try count(&walk, path)
@@ -87,7 +96,9 @@ struct PayloadMedia: Sendable {
     private func store(_ text: String, _ path: String) async throws(MarketplaceRefusal) -> String {
         let limit = settings.dataURLLimit
         let tooLarge = MarketplaceRefusal.invalid(
-            path, "a data: URL may hold at most \(limit) bytes; upload larger media (POST /upload)")
+            path,
+            "a data: URL may hold at most \(limit) bytes; upload larger media (POST /upload)"
+        )
         guard text.utf8.count <= limit * 4 / 3 + 1024 else { throw tooLarge }
         guard let url = DataURL(text) else { throw .invalid(path, "not a valid data: URL (RFC 2397)") }
         guard url.bytes.count <= limit else { throw tooLarge }
@@ -96,7 +107,8 @@ struct PayloadMedia: Sendable {
             continuation.finish()
         }
         do throws(MediaError) {
-            return try await media.storeOriginal(bytes, contentType: url.contentType, limit: limit).reference.description
+            return try await media.storeOriginal(bytes, contentType: url.contentType, limit: limit).reference
+                .description
         } catch {
             throw refusal(error, path)
         }
@@ -123,7 +135,8 @@ struct PayloadMedia: Sendable {
         let failure = Mutex<(any Error)?>(nil)
         do {
             let (head, body) = try await client.stream(
-                TransferRequest("GET", url, headers: [("user-agent", "malla")], timeout: .seconds(15)))
+                TransferRequest("GET", url, headers: [("user-agent", "malla")], timeout: .seconds(15))
+            )
             guard head.status == 200 else {
                 let hint = (300...399).contains(head.status) ? "; redirects are not followed" : ""
                 throw MarketplaceRefusal.invalid(path, "the URL answered with status \(head.status)\(hint)")
@@ -131,7 +144,8 @@ struct PayloadMedia: Sendable {
             if let length = head["content-length"].flatMap({ Int($0) }), length > settings.fetchLimit {
                 throw MediaError(.tooLarge, url)
             }
-            var iterator = body.makeAsyncIterator()
+            // Safe: a stream that unfolds asks for one element at a time, and nobody else has the iterator.
+            nonisolated(unsafe) var iterator = body.makeAsyncIterator()
             let bytes = ByteStream {
                 // The store would call a broken source its own failure: remember whose it was.
                 do { return try await iterator.next() } catch {
@@ -140,7 +154,10 @@ struct PayloadMedia: Sendable {
                 }
             }
             let stored = try await media.storeOriginal(
-                bytes, contentType: head["content-type"] ?? "application/octet-stream", limit: settings.fetchLimit)
+                bytes,
+                contentType: head["content-type"] ?? "application/octet-stream",
+                limit: settings.fetchLimit
+            )
             return stored.reference.description
         } catch let refusal as MarketplaceRefusal {
             throw refusal

@@ -4,15 +4,14 @@
 
 public import MediaStore
 
-/// Serves the signed URLs of a media store that has no server of its own (files).
-///
-/// The routes are `GET` and `PUT /media/{bucket}/{key…}?…`; the signature in the query is checked by the implementation.
+/// Checks the signed URLs of a media store that has no server of its own (files); the App API then serves
+/// `GET`, `HEAD` and `PUT /media/{bucket}/{key…}?…`.
 public protocol SignedMedia: Sendable {
-    /// Reads what a signed URL names; `refused` when the signature is wrong or has expired.
+    /// The reference that a signed URL names; a `HEAD` is checked as a `GET`.
     ///
-    /// - Parameter target: the path and query as they came: `/media/bucket/key?expires=…`.
-    func read(target: String) async throws(MediaError) -> MediaContent
-
-    /// Writes what a signed URL names; `refused` when the signature is wrong or has expired.
-    func write(target: String, contentType: String, _ bytes: ByteStream) async throws(MediaError)
+    /// - Parameters:
+    ///   - path: the path as it came, percent-encoded.
+    ///   - query: the query as it came.
+    /// - Throws: ``MediaError``: `refused` when the signature is wrong or has expired.
+    func verify(method: String, path: String, query: String) throws(MediaError) -> MediaReference
 }

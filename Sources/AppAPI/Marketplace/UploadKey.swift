@@ -9,10 +9,12 @@ import MediaStore
 enum UploadKey {
     /// The folder of a user's uploads; users whose ids would not do as a folder get one by digest.
     static func folder(of user: String) -> String {
-        let isPlain = user.utf8.count <= 64 && user.utf8.first != UInt8(ascii: ".") && user.utf8.allSatisfy {
-            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
-                || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
-        }
+        let isPlain =
+            user.utf8.count <= 64 && user.utf8.first != UInt8(ascii: ".")
+            && user.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                    || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
+            }
         if isPlain { return "uploads/\(user)/" }
         let digits = SHA256.hash(data: Array(user.utf8)).map { byte in
             (byte < 16 ? "0" : "") + String(byte, radix: 16)

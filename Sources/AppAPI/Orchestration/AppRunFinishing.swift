@@ -26,32 +26,55 @@ public struct AppRunFinishing: RunFinishing {
     }
 
     /// A job of a stage; later stages rank by their task's age, so that a run that has begun ends first.
-    public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job {
+    public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
+    {
         Job(
-            id: MeshID(at: now), task: task.id, app: task.app, stage: index, item: seed.item, service: stage.service,
-            maxAttempts: stage.maxAttempts, backoff: stage.backoff, timeout: stage.timeout, deadline: task.deadline,
-            rank: task.createdAt.microseconds, createdAt: now, trace: task.trace)
+            id: MeshID(at: now),
+            task: task.id,
+            app: task.app,
+            stage: index,
+            item: seed.item,
+            service: stage.service,
+            maxAttempts: stage.maxAttempts,
+            backoff: stage.backoff,
+            timeout: stage.timeout,
+            deadline: task.deadline,
+            rank: task.createdAt.microseconds,
+            createdAt: now,
+            trace: task.trace
+        )
     }
 
     /// The callback of a finished task, its body frozen and its URLs valid for days; none without a receiver.
     public func callbacks(
-        for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp
+        for task: TaskRecord,
+        definition: WorkflowDefinition?,
+        at now: Timestamp
     ) -> [CallbackRecord] {
         guard let url = task.callbackURL ?? settings.callbackURL, let end = TaskEnd(task) else { return [] }
         var response: JSON = [:]
         if task.state == .succeeded {
             let members = answers.members(
-                output: task.output, type: definition?.output.type, expiresIn: settings.callbackURLExpiry)
+                output: task.output,
+                type: definition?.output.type,
+                expiresIn: settings.callbackURLExpiry
+            )
             response = .object(JSONObject(members))
         }
         return [
             CallbackRecord(
-                id: MeshID(at: now), task: task.id, app: task.app, url: url, isTrusted: url == settings.callbackURL,
+                id: MeshID(at: now),
+                task: task.id,
+                app: task.app,
+                url: url,
+                isTrusted: url == settings.callbackURL,
                 headers: [
                     ("x-request-id", task.request), ("x-user-id", task.user), ("x-user-role", task.role),
                 ],
-                body: writer.callback(for: end, response: response, at: now).bytes, dueAt: now + Self.hold,
-                createdAt: now)
+                body: writer.callback(for: end, response: response, at: now).bytes,
+                dueAt: now + Self.hold,
+                createdAt: now
+            )
         ]
     }
 }

@@ -38,7 +38,8 @@ struct AppTimers: Service {
                     }
                 }
                 turns += 1
-                let wait = failures > 0
+                let wait =
+                    failures > 0
                     ? Self.backoff.delay(afterFailures: failures) : interval * Double.random(in: 0.8...1.2)
                 do { try await Task.sleep(for: wait) } catch { return }
             }
@@ -53,7 +54,9 @@ struct AppTimers: Service {
             if !turn.reaped.isEmpty {
                 Counter(label: "malla_jobs_orphaned_total").increment(by: turn.reaped.count)
                 logger.warning(
-                    "jobs of dead workers wait again", metadata: [LogKey.count: "\(turn.reaped.count)"])
+                    "jobs of dead workers wait again",
+                    metadata: [LogKey.count: "\(turn.reaped.count)"]
+                )
             }
             if turn.swept > 0 {
                 logger.info("old tasks were deleted", metadata: [LogKey.count: "\(turn.swept)"])

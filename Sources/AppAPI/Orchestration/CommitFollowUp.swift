@@ -9,7 +9,9 @@ import Plumbing
 import ResultStore
 import Workflow
 
-/// What follows a commit: next jobs to their services, cancel hints, final results, callbacks. Never waits.
+/// What follows a commit: next jobs to their services, cancel hints, final results, callbacks.
+///
+/// It never waits.
 struct CommitFollowUp: Sendable {
     let desk: HandOverDesk
     let results: any ResultStore
@@ -24,7 +26,8 @@ struct CommitFollowUp: Sendable {
             metadata: [
                 LogKey.task: "\(request.task.id)", LogKey.app: "\(request.task.app)",
                 LogKey.request: "\(request.task.request)", LogKey.count: "\(request.jobs.count)",
-            ])
+            ]
+        )
         desk.enqueue(request.jobs.map(\.job))
         sender.enqueue(request.callbacks)
         if request.task.state != .running { finished([request.task]) }
@@ -44,7 +47,8 @@ struct CommitFollowUp: Sendable {
         for task in tasks {
             let duration = (task.finishedAt ?? .now) - task.createdAt
             Counter(
-                label: "malla_tasks_finished_total", dimensions: [("app", task.app), ("state", task.state.rawValue)]
+                label: "malla_tasks_finished_total",
+                dimensions: [("app", task.app), ("state", task.state.rawValue)]
             ).increment()
             Timer(label: "malla_task_duration", dimensions: [("app", task.app), ("method", task.method)])
                 .recordMicroseconds(duration.wholeMicroseconds)
@@ -54,9 +58,12 @@ struct CommitFollowUp: Sendable {
                     LogKey.task: "\(task.id)", LogKey.app: "\(task.app)", "malla.state": "\(task.state.rawValue)",
                     LogKey.duration: "\(duration.wholeMilliseconds) ms",
                     LogKey.trace: "\(task.trace.flatMap(TraceContext.traceID(of:)) ?? "")",
-                ])
+                ]
+            )
         }
         results.put(
-            tasks.map { (ResultKey(.task, $0.id), FinalAnswer(task: $0, stages: nil).bytes) }, timeToLive: resultTTL)
+            tasks.map { (ResultKey(.task, $0.id), FinalAnswer(task: $0, stages: nil).bytes) },
+            timeToLive: resultTTL
+        )
     }
 }

@@ -28,12 +28,14 @@ struct CompletionSettling: Sendable {
                 let completion = try Completion(body: delivery.body)
                 let result = completion.failure == nil ? completion.result : nil
                 batch.append(
-                    (delivery.tag, Settlement(job: completion.job, event: completion.event, result: result)))
+                    (delivery.tag, Settlement(job: completion.job, event: completion.event, result: result))
+                )
             } catch {
                 count("unreadable")
                 logger.warning(
                     "a completion that can't be read was dropped",
-                    metadata: [LogKey.error: "\(error)", LogKey.count: "\(delivery.body.count)"])
+                    metadata: [LogKey.error: "\(error)", LogKey.count: "\(delivery.body.count)"]
+                )
                 subscription.settle([delivery.tag], .acknowledged)
             }
         }
@@ -41,7 +43,8 @@ struct CompletionSettling: Sendable {
     }
 
     private func record(
-        _ batch: [(tag: DeliveryTag, settlement: Settlement)], on subscription: any Subscription
+        _ batch: [(tag: DeliveryTag, settlement: Settlement)],
+        on subscription: any Subscription
     ) async {
         var failures = 0
         while true {
@@ -57,7 +60,8 @@ struct CompletionSettling: Sendable {
                 if failures == 3 {
                     logger.warning(
                         "completions wait for the ledger",
-                        metadata: [LogKey.error: "\(error)", LogKey.count: "\(batch.count)"])
+                        metadata: [LogKey.error: "\(error)", LogKey.count: "\(batch.count)"]
+                    )
                 }
                 do {
                     // A stopping App API does not outwait a dead ledger: another one gets these.
@@ -73,7 +77,9 @@ struct CompletionSettling: Sendable {
 
     /// A batch that fails for good is redone one by one, so that the culprit fails alone.
     private func recordOneByOne(
-        _ batch: [(tag: DeliveryTag, settlement: Settlement)], on subscription: any Subscription, _ error: LedgerError
+        _ batch: [(tag: DeliveryTag, settlement: Settlement)],
+        on subscription: any Subscription,
+        _ error: LedgerError
     ) async {
         if batch.count > 1 {
             for entry in batch { await record([entry], on: subscription) }
@@ -83,7 +89,8 @@ struct CompletionSettling: Sendable {
         count("broken")
         logger.error(
             "a completion can't be recorded; its job is failed",
-            metadata: [LogKey.job: "\(entry.settlement.job)", LogKey.error: "\(error)"])
+            metadata: [LogKey.job: "\(entry.settlement.job)", LogKey.error: "\(error)"]
+        )
         await failJob(of: entry.settlement, error)
         subscription.settle([entry.tag], .acknowledged)
     }
@@ -97,7 +104,8 @@ struct CompletionSettling: Sendable {
         } catch {
             logger.error(
                 "a job could not even be failed; its deadline will end it",
-                metadata: [LogKey.job: "\(settlement.job)", LogKey.error: "\(error)"])
+                metadata: [LogKey.job: "\(settlement.job)", LogKey.error: "\(error)"]
+            )
         }
     }
 
@@ -111,7 +119,8 @@ struct CompletionSettling: Sendable {
                 count("broken")
                 logger.error(
                     "a run could not be advanced and was failed",
-                    metadata: [LogKey.job: "\(settlement.job)", LogKey.error: "\(reason)"])
+                    metadata: [LogKey.job: "\(settlement.job)", LogKey.error: "\(reason)"]
+                )
             }
         }
     }

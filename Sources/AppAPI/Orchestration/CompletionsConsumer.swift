@@ -65,7 +65,8 @@ struct CompletionsConsumer: Service {
                     if failures == 1 {
                         logger.warning(
                             "the completions queue can't be consumed yet",
-                            metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"])
+                            metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"]
+                        )
                     }
                     do { try await Task.sleep(for: Self.backoff.delay(afterFailures: failures)) } catch { return nil }
                 }

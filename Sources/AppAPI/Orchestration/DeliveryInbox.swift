@@ -25,7 +25,9 @@ final class DeliveryInbox: Sendable {
         taker?.finish(.success(()))
     }
 
-    /// Takes all that waits, up to `limit`; waits while there is nothing. Nil once closed and empty.
+    /// Takes all that waits, up to `limit`; waits while there is nothing.
+    ///
+    /// Nil once closed and empty.
     func take(upTo limit: Int) async -> [Delivery]? {
         while true {
             let turn = OneShot<Void>()

@@ -21,7 +21,10 @@ public struct HTTPJobHandOver: JobHandOver {
     ///   - bases: those of single services (`SERVICE_API_URLS`), which win.
     ///   - token: the mesh's own token (`MESH_TOKEN`).
     public init(
-        client: any HTTPTransferring, base: String, bases: [String: String] = [:], token: String?,
+        client: any HTTPTransferring,
+        base: String,
+        bases: [String: String] = [:],
+        token: String?,
         timeout: Duration = .seconds(10)
     ) {
         self.client = client
@@ -36,14 +39,20 @@ public struct HTTPJobHandOver: JobHandOver {
 
     /// Posts the jobs; 429 refuses all of them for as long as `Retry-After` says.
     public func handOver(
-        _ handOver: HandOver, to place: String
+        _ handOver: HandOver,
+        to place: String
     ) async throws(HandOverFailure) -> [HandOver.Refusal] {
         var headers: [(name: String, value: String)] = [("content-type", "application/json")]
         if let token { headers.append(("authorization", "Bearer \(token)")) }
         if let trace = handOver.entries.first?.trace { headers.append(("traceparent", trace)) }
         let request = TransferRequest(
-            "POST", "\(place)/mesh/v1/jobs", headers: headers, body: .bytes(handOver.json.bytes), timeout: timeout,
-            answerLimit: 16 << 20)
+            "POST",
+            "\(place)/mesh/v1/jobs",
+            headers: headers,
+            body: .bytes(handOver.json.bytes),
+            timeout: timeout,
+            answerLimit: 16 << 20
+        )
         let answer: TransferResponse
         do throws(TransferError) { answer = try await client.send(request) } catch {
             throw HandOverFailure(error.description)

@@ -40,7 +40,11 @@ final class HandOverDesk: Sendable {
         var byPlace: [String: [HandOver.Entry]] = [:]
         for job in jobs where job.state == .waiting && (job.runAfter ?? now) <= now {
             let entry = HandOver.Entry(
-                job: job.id, service: job.service, definition: services[job.service]?.hash ?? "", trace: job.trace)
+                job: job.id,
+                service: job.service,
+                definition: services[job.service]?.hash ?? "",
+                trace: job.trace
+            )
             byPlace[port.place(of: job.service), default: []].append(entry)
         }
         for (place, entries) in byPlace {
@@ -99,7 +103,8 @@ final class HandOverDesk: Sendable {
                 "a Service API can't be told of its jobs; they wait in the ledger",
                 metadata: [
                     LogKey.server: "\(place)", LogKey.error: "\(error)", LogKey.count: "\(entries.count)",
-                ])
+                ]
+            )
         }
         await postpone(entries.map(\.job), by: Self.backoff.delay(afterFailures: failures))
     }

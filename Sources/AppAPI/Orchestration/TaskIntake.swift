@@ -36,8 +36,11 @@ final class TaskIntake: Sendable {
             throw MarketplaceRefusal(.notPermitted, .tooManyRequests, reason, retryAfter: .seconds(5))
         }
         throw MarketplaceRefusal(
-            .brokerAway, .serviceUnavailable, "\(reason) and the message broker does not answer",
-            retryAfter: .seconds(10))
+            .brokerAway,
+            .serviceUnavailable,
+            "\(reason) and the message broker does not answer",
+            retryAfter: .seconds(10)
+        )
     }
 
     /// Stores a task, or finds the one that the same request made before.
@@ -60,13 +63,16 @@ final class TaskIntake: Sendable {
             return task
         case .clash(let task):
             throw MarketplaceRefusal(
-                .invalid, .conflict,
-                "x-request-id: '\(request.task.request)' was used before with another body, by task \(task)")
+                .invalid,
+                .conflict,
+                "x-request-id: '\(request.task.request)' was used before with another body, by task \(task)"
+            )
         }
     }
 
     private static func accept(
-        _ requests: [NewTask], _ ledger: any Ledger
+        _ requests: [NewTask],
+        _ ledger: any Ledger
     ) async -> [Result<NewTask.Acceptance, any Error>] {
         for attempt in 1... {
             do throws(LedgerError) {

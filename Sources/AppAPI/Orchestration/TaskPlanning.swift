@@ -23,7 +23,12 @@ struct TaskPlanning: Sendable {
             case .create(let stage, let seeds):
                 jobs += seeds.map { seed in
                     let job = finishing.job(
-                        from: seed, stage: definition.stages[stage], index: stage, task: task, at: task.createdAt)
+                        from: seed,
+                        stage: definition.stages[stage],
+                        index: stage,
+                        task: task,
+                        at: task.createdAt
+                    )
                     return JobRecord(job: job, input: seed.input)
                 }
             case .cancelJobs(let stage):

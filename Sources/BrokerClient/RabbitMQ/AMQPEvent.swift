@@ -51,6 +51,12 @@ struct AMQPFailure: Error {
     var kind: Kind
     var reason: String
 
+    /// Whether the queue that a call was about does not exist.
+    var isMissing: Bool {
+        if case .channelClosed(404) = kind { return true }
+        return false
+    }
+
     /// Whether the connection is of no more use.
     var isFatal: Bool {
         if case .channelClosed = kind { return false }

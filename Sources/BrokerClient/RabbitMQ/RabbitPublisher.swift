@@ -139,6 +139,7 @@ actor RabbitPublisher: LoopSource {
         guard !isGone else { return LoopWait() }
         takeInbox()
         connectIfDue()
+        if link == nil, dialler.isHopeless { ledger.failAll(dialler.awayError) }
         do throws(AMQPFailure) {
             try readEvents()
             try sendWaiting()
@@ -184,7 +185,6 @@ actor RabbitPublisher: LoopSource {
             setAway(false)
         } else {
             dropPosts()
-            if dialler.isHopeless { ledger.failAll(dialler.awayError) }
         }
     }
 

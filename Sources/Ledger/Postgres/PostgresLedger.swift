@@ -31,7 +31,7 @@ public final class PostgresLedger: Ledger {
         self.logger = logger
     }
 
-    /// Runs the missing migrations under an advisory lock, each in a transaction of its own.
+    /// Runs the missing migrations in one transaction under an advisory lock.
     public func migrate() async throws(LedgerError) {
         try await transaction { connection throws(LedgerError) in
             let limit = Duration.seconds(600)
@@ -96,7 +96,7 @@ public final class PostgresLedger: Ledger {
         // In a task of its own: a cancelled caller must not leave a connection with a transaction half done.
         let outcome = await Task { () async -> Result<Value, LedgerError> in
             let connection: PostgresConnection
-            do {
+            do throws(LedgerError) {
                 connection = try await pool.lease()
             } catch {
                 return .failure(error)
@@ -120,7 +120,7 @@ public final class PostgresLedger: Ledger {
     ) async throws(LedgerError) -> Value {
         var tries = 1
         while true {
-            do {
+            do throws(LedgerError) {
                 return try await body()
             } catch {
                 guard error.code == .conflict, tries < 3 else { throw error }

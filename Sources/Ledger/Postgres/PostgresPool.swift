@@ -61,7 +61,9 @@ final class PostgresPool: Sendable {
             return nil
         }
         for connection in stale { await connection.shut() }
-        switch try await slot?.get() ?? wait(for: waiter) {
+        let granted: Slot
+        if let slot { granted = try slot.get() } else { granted = try await wait(for: waiter) }
+        switch granted {
         case .connection(let connection): return connection
         case .leave: return try await open()
         }
@@ -88,7 +90,7 @@ final class PostgresPool: Sendable {
         // A sleep that cancellation cuts short only means an earlier try.
         if pause > .zero { try? await Task.sleep(for: pause) }
         let connection = PostgresConnection()
-        do {
+        do throws(LedgerError) {
             try await connection.open(settings, isQuick: isQuick)
             _ = try await connection.run([Self.preparation(settings, isQuick: isQuick)], limit: .seconds(10))
         } catch {

@@ -6,7 +6,7 @@ import Foundation
 import GRDB
 public import Ledger
 public import Plumbing
-import Workflow
+public import Workflow
 
 extension SQLiteLedger {
     /// Takes due callbacks for a while.

@@ -5,7 +5,7 @@
 import Foundation
 import GRDB
 public import Ledger
-public import Plumbing
+import Plumbing
 public import Workflow
 
 extension SQLiteLedger {

@@ -11,15 +11,28 @@ public struct DirectFinishing: RunFinishing {
     public init() {}
 
     /// A plain job of the stage; direct jobs never get here.
-    public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job {
+    public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
+    {
         Job(
-            id: MeshID(at: now), task: task.id, app: task.app, stage: index, item: seed.item, service: stage.service,
-            maxAttempts: stage.maxAttempts, backoff: stage.backoff, timeout: stage.timeout, deadline: task.deadline,
-            createdAt: task.createdAt, trace: task.trace)
+            id: MeshID(at: now),
+            task: task.id,
+            app: task.app,
+            stage: index,
+            item: seed.item,
+            service: stage.service,
+            maxAttempts: stage.maxAttempts,
+            backoff: stage.backoff,
+            timeout: stage.timeout,
+            deadline: task.deadline,
+            createdAt: task.createdAt,
+            trace: task.trace
+        )
     }
 
     /// None.
     public func callbacks(
-        for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp
+        for task: TaskRecord,
+        definition: WorkflowDefinition?,
+        at now: Timestamp
     ) -> [CallbackRecord] { [] }
 }

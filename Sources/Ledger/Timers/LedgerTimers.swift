@@ -61,7 +61,9 @@ public final class LedgerTimers: Sendable {
     ///   - apps: the apps whose tasks this API finishes; nil for direct jobs only (a Service API).
     ///   - finishing: what the apps add when their runs advance; a Service API passes ``DirectFinishing``.
     public init(
-        ledger: any Ledger, apps: [String]?, finishing: any RunFinishing = DirectFinishing(),
+        ledger: any Ledger,
+        apps: [String]?,
+        finishing: any RunFinishing = DirectFinishing(),
         limits: Limits = Limits()
     ) {
         self.ledger = ledger

@@ -40,7 +40,9 @@ struct FeedJob: Sendable {
         var text = "{\"id\":\"\(id)\",\"attempt\":\(work.job.attempt)"
         if !lease.isEmpty { text += ",\"lease\":\"\(lease)\"" }
         if let deadline = work.job.deadline { text += ",\"deadline\":\(deadline.microseconds / 1000)" }
-        if let trace = work.trace, trace.utf8.allSatisfy({ isTraceByte($0) }) { text += ",\"traceparent\":\"\(trace)\"" }
+        if let trace = work.trace, trace.utf8.allSatisfy({ isTraceByte($0) }) {
+            text += ",\"traceparent\":\"\(trace)\""
+        }
         text += ",\"input\":"
         var bytes = Array(text.utf8)
         bytes.reserveCapacity(bytes.count + work.input.count + 1)

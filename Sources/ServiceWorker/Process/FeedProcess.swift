@@ -39,6 +39,8 @@ struct FeedProcess: Sendable {
     var isRetiring = false
     /// Whether it was killed by us, so that its jobs are not to blame.
     var isCondemned = false
+    /// Why it was killed, when its jobs are to blame after all: it broke the protocol.
+    var blame: String?
 }
 
 /// A job that was given to a call.

@@ -18,6 +18,7 @@ struct FeedState: Sendable {
     private(set) var processes: [String: FeedProcess] = [:]
     private(set) var isDraining = false
     private var next: UInt64 = 0
+    private var lookDue: ContinuousClock.Instant?
 
     /// - Parameter capacity: how many jobs one process may hold.
     init(capacity: Int, batchMaxSize: Int, batchMaxWait: Duration) {
@@ -70,7 +71,11 @@ struct FeedState: Sendable {
     ///
     /// - Parameter lease: as the handler gave it back; nil when its dialect has none.
     mutating func finish(
-        _ id: String, lease: String?, from process: String, _ outcome: HandlerOutcome, retire: Bool = false
+        _ id: String,
+        lease: String?,
+        from process: String,
+        _ outcome: HandlerOutcome,
+        retire: Bool = false
     ) -> [FeedEffect] {
         var effects: [FeedEffect] = []
         if retire { effects += leave(process, retiring: true) }
@@ -105,16 +110,18 @@ struct FeedState: Sendable {
         effects += gone.stoppers.map { FeedEffect.stop($0.answer, []) }
         for number in gone.running.values {
             guard let job = jobs[number] else { continue }
-            let other: HandlerOutcome = gone.isCondemned || isOurDoing ? .handedBack : .died(error)
+            let blamed = gone.blame.map { HandlerOutcome.died(JobError(.handler, $0)) }
+            let other = blamed ?? (gone.isCondemned || isOurDoing ? .handedBack : .died(error))
             if let effect = settle(number, job.isStopping ? .stopped : other) { effects.append(effect) }
         }
         return effects
     }
 
-    /// A process must be killed, and what else it runs goes back.
-    mutating func condemn(_ process: String, _ reason: String) -> [FeedEffect] {
+    /// A process must be killed; what else it runs goes back, or counts as dead when they are to `blame`.
+    mutating func condemn(_ process: String, _ reason: String, blame: Bool = false) -> [FeedEffect] {
         guard processes[process]?.isCondemned == false else { return [] }
         processes[process]?.isCondemned = true
+        if blame { processes[process]?.blame = reason }
         return leave(process) + [.kill(process: process, reason: reason)]
     }
 
@@ -124,12 +131,14 @@ struct FeedState: Sendable {
         processes[process]?.isLeaving = true
         if retiring { processes[process]?.isRetiring = true }
         processes[process]?.takers = []
-        return known.takers.map { .give($0.answer, []) }
+        processes[process]?.stoppers = []
+        // The RunPod package ends only once its open polls have been answered.
+        return known.takers.map { .give($0.answer, []) } + known.stoppers.map { .stop($0.answer, known.toStop) }
     }
 
     // Calls
 
-    /// A call for up to `max` jobs came in. It is answered through `taker`, perhaps at once.
+    /// A call for jobs came in; it is answered through `taker`, perhaps at once.
     mutating func take(_ process: String, _ taker: FeedProcess.Taker) -> [FeedEffect] {
         guard let known = processes[process] else { return [.give(taker.answer, [])] }
         processes[process]?.takers.append(taker)
@@ -144,7 +153,8 @@ struct FeedState: Sendable {
         let lost = known.running.filter { jobs[$0.value]?.isDelivered == true }.keys
         let error = JobError(
             .handler,
-            "the handler ended without a result that could be handed in; a result must be something that JSON can hold")
+            "the handler ended without a result that could be handed in; a result must be something that JSON can hold"
+        )
         var effects: [FeedEffect] = []
         for id in lost {
             effects += finish(id, lease: nil, from: process, .failed(error))
@@ -222,6 +232,8 @@ struct FeedState: Sendable {
             let room = min(taker.max, capacity - process.running.count)
             let until = oldest + batchMaxWait
             if batchMaxSize > 1, waiting.count < min(room, batchMaxSize), until > now {
+                if let lookDue, lookDue > now, lookDue <= until { break }
+                lookDue = until
                 effects.append(.look(at: until))
                 break
             }
@@ -284,7 +296,9 @@ struct FeedState: Sendable {
     }
 
     private mutating func tellStops(_ process: String) -> [FeedEffect] {
-        guard let known = processes[process], !known.toStop.isEmpty, let stopper = known.stoppers.first else { return [] }
+        guard let known = processes[process], !known.toStop.isEmpty, let stopper = known.stoppers.first else {
+            return []
+        }
         processes[process]?.stoppers.removeFirst()
         processes[process]?.toStop = []
         return [.stop(stopper.answer, known.toStop)]

@@ -28,8 +28,14 @@ struct HandlerCommand: Sendable, Hashable {
     ///   - token: what it authenticates with.
     ///   - server: where the worker listens, `http://127.0.0.1:PORT`.
     init(
-        _ command: [String], listed: [String: String], definition: ServiceDefinition, settings: ProcessEngineSettings,
-        gpu: Int?, name: String, token: String, server: String
+        _ command: [String],
+        listed: [String: String],
+        definition: ServiceDefinition,
+        settings: ProcessEngineSettings,
+        gpu: Int?,
+        name: String,
+        token: String,
+        server: String
     ) {
         folder = definition.folder.isEmpty ? "." : definition.folder
         arguments = Self.withPython(command, settings.python)
@@ -53,7 +59,8 @@ struct HandlerCommand: Sendable, Hashable {
     }
 
     private static func ownEnvironment(
-        _ listed: [String: String], _ settings: ProcessEngineSettings
+        _ listed: [String: String],
+        _ settings: ProcessEngineSettings
     ) -> [String: String] {
         let mesh = settings.environment
         var own = ["PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"]
@@ -70,9 +77,12 @@ struct HandlerCommand: Sendable, Hashable {
         return own
     }
 
-    /// The variables of `python/PROTOCOL.md`. The RunPod package appends `&…` to every URL, so each has a query.
+    /// The variables of the protocol; the RunPod package appends `&…` to every URL, so each has a query.
     private static func protocolEnvironment(
-        _ definition: ServiceDefinition, _ name: String, _ token: String, _ server: String
+        _ definition: ServiceDefinition,
+        _ name: String,
+        _ token: String,
+        _ server: String
     ) -> [String: String] {
         let base = "\(server)/v2/\(definition.name)"
         var variables = [

@@ -15,8 +15,15 @@ struct HandlerExchange: Sendable {
 
     /// Takes in what the process hands in, and answers with jobs, perhaps after a wait.
     func answer(
-        _ body: [UInt8], _ route: HandlerRoute, connection: ObjectIdentifier, logger: Logger
+        _ body: [UInt8]?,
+        _ route: HandlerRoute,
+        connection: ObjectIdentifier,
+        logger: Logger
     ) async -> Response {
+        guard let body else {
+            feed.condemn(process, "what it handed in is larger than \(settings.bodyLimit) bytes")
+            return .json(Array("{}".utf8))
+        }
         do {
             takeIn(body.isEmpty ? .object(JSONObject()) : try JSON(parsing: body))
         } catch {

@@ -37,18 +37,28 @@ struct HandlerResponder: HTTPResponder {
             let list = JSON.array(ids.map { .string($0) })
             return .json(JSON.object(JSONObject([("jobsToStop", list)])).bytes)
         case (.done(let process, let job), .post):
-            let body = try await body(of: request)
-            settle(process, job, body)
+            // A result is never refused: the RunPod package would drop it without a word.
+            if let body = try await body(of: request) {
+                settle(process, job, body)
+            } else {
+                feed.finish(job, lease: nil, from: process, HandlerResult(tooLarge: settings.bodyLimit))
+            }
             return .json(Array("{}".utf8))
         case (.stream(let process, let job), .post):
-            let body = try await body(of: request)
+            guard let body = try await body(of: request) else {
+                return .problem(.contentTooLarge, "a chunk has at most \(settings.bodyLimit) bytes")
+            }
             if let chunk = parse(body) { feed.partial(job, from: process, (chunk["output"] ?? .null).bytes) }
             return .json(Array("{}".utf8))
         case (.ping, .get): return .json(Array("{}".utf8))
         case (.exchange(let process), .post):
             let exchange = HandlerExchange(feed: feed, process: process, settings: settings)
             return await exchange.answer(
-                try await body(of: request), route, connection: context.connection, logger: logger)
+                try await body(of: request),
+                route,
+                connection: context.connection,
+                logger: logger
+            )
         case (.media, .get): return await MediaCalls(media: media, settings: settings).read(route)
         case (.media, .post): return await MediaCalls(media: media, settings: settings).write(route, request)
         default: return .problem(.methodNotAllowed, "this call has another method")
@@ -75,7 +85,11 @@ struct HandlerResponder: HTTPResponder {
     }
 
     private func take(
-        _ process: String, max: Int, asList: Bool, _ route: HandlerRoute, _ request: Request,
+        _ process: String,
+        max: Int,
+        asList: Bool,
+        _ route: HandlerRoute,
+        _ request: Request,
         _ context: HandlerRequestContext
     ) async -> Response {
         // Only the RunPod package tells the truth here: it hands a result in before it counts the job as over.
@@ -83,7 +97,11 @@ struct HandlerResponder: HTTPResponder {
             feed.reportIdle(process)
         }
         let gifts = await feed.take(
-            process, max: Swift.max(1, max), wait: settings.pollHold, connection: context.connection)
+            process,
+            max: Swift.max(1, max),
+            wait: settings.pollHold,
+            connection: context.connection
+        )
         guard let first = gifts.first else { return Response(status: .noContent) }
         let bytes = asList ? Self.list(gifts) : first.body
         return .jobs(bytes, FeedDelivery(gifts, feed: feed))
@@ -103,9 +121,16 @@ struct HandlerResponder: HTTPResponder {
     }
 
     /// The RunPod package sends JSON as `application/x-www-form-urlencoded`, so no content type is looked at.
-    private func body(of request: Request) async throws -> [UInt8] {
-        let buffer = try await request.body.collect(upTo: settings.bodyLimit)
-        return Array(buffer.readableBytesView)
+    ///
+    /// - Returns: nil when there is too much of it.
+    private func body(of request: Request) async throws -> [UInt8]? {
+        do {
+            let buffer = try await request.body.collect(upTo: settings.bodyLimit)
+            return Array(buffer.readableBytesView)
+        } catch is NIOTooManyBytesError {
+            logger.warning("a handler's call is too large", metadata: [LogKey.count: "\(settings.bodyLimit)"])
+            return nil
+        }
     }
 
     private func parse(_ body: [UInt8]) -> JSON? {
@@ -134,8 +159,10 @@ extension Response {
     /// A JSON answer.
     static func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
         Response(
-            status: status, headers: [.contentType: "application/json"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+            status: status,
+            headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+        )
     }
 
     /// An answer that says what is wrong.

@@ -29,12 +29,27 @@ struct HandlerResult: Sendable {
     init(unreadable reason: String) {
         outcome = .failed(
             JobError(
-                .handler, "what the handler returned is not JSON (\(reason)); NaN, Infinity and bytes are not JSON"))
+                .handler,
+                "what the handler returned is not JSON (\(reason)); NaN, Infinity and bytes are not JSON"
+            )
+        )
+    }
+
+    /// A result that has too many bytes.
+    init(tooLarge limit: Int) {
+        outcome = .failed(
+            JobError(
+                .handler,
+                "the result has more than \(limit) bytes; what is large goes to the media store, by reference"
+            )
+        )
     }
 
     /// Reads the string of a result's `error`: an object of `python/PROTOCOL.md`, or plain words.
     static func error(_ text: String) -> JobError {
-        guard text.first == "{", let error = try? JSON(parsing: Array(text.utf8)), case .object(let members) = error else {
+        // Whatever is no such object counts as words: other handlers send those.
+        guard text.first == "{", let error = try? JSON(parsing: Array(text.utf8)), case .object(let members) = error
+        else {
             return JobError(.handler, text.isEmpty ? "the handler failed without a word" : text)
         }
         let kind = members["category"]?.string

@@ -34,7 +34,10 @@ actor HandlerSeat {
     ///
     /// - Parameter register: is told the name of every process that the seat starts, and of its end (nil).
     init(
-        index: Int, gpu: Int?, setting: Setting, feed: JobFeed,
+        index: Int,
+        gpu: Int?,
+        setting: Setting,
+        feed: JobFeed,
         register: @escaping @Sendable (String, HandlerSeat?) -> Void
     ) {
         self.index = index
@@ -46,8 +49,10 @@ actor HandlerSeat {
         logger[metadataKey: "malla.process.seat"] = "\(index)"
         self.logger = logger
         supervision = ProcessSupervision(
-            startupTimeout: setting.definition.startupTimeout, grace: setting.settings.stopGrace,
-            backoff: setting.settings.restart)
+            startupTimeout: setting.definition.startupTimeout,
+            grace: setting.settings.stopGrace,
+            backoff: setting.settings.restart
+        )
     }
 
     /// Starts the first process.
@@ -109,8 +114,15 @@ actor HandlerSeat {
         feed.add(name, token: Array(token.utf8))
         register(name, self)
         let command = HandlerCommand(
-            setting.command, listed: setting.listed, definition: setting.definition, settings: setting.settings,
-            gpu: gpu, name: name, token: token, server: setting.server)
+            setting.command,
+            listed: setting.listed,
+            definition: setting.definition,
+            settings: setting.settings,
+            gpu: gpu,
+            name: name,
+            token: token,
+            server: setting.server
+        )
         process = HandlerProcess(command, output: HandlerOutput(logger: logger)) { [weak self] exit in
             Task { await self?.exited(name, exit) }
         }
@@ -138,7 +150,8 @@ actor HandlerSeat {
         trouble = EngineTrouble(at: .now, message: message, output: output)
         logger.warning(
             "handler ended or did not start",
-            metadata: [LogKey.error: "\(message)", "output": "\(output.suffix(2000))"])
+            metadata: [LogKey.error: "\(message)", "output": "\(output.suffix(2000))"]
+        )
     }
 
     private func finish() {

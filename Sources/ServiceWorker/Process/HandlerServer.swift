@@ -37,12 +37,14 @@ final class HandlerServer: Sendable {
         let application = Application(
             responder: HandlerResponder(feed: feed, media: media, settings: settings, logger: logger),
             server: .http1(
-                configuration: .init(additionalChannelHandlers: [ConnectionWatch { feed.connectionEnded($0) }])),
+                configuration: .init(additionalChannelHandlers: [ConnectionWatch { feed.connectionEnded($0) }])
+            ),
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { channel in
                 port.finish(channel.localAddress?.port.map { .success($0) } ?? .failure(HandlerServerError.noPort))
             },
-            logger: quiet)
+            logger: quiet
+        )
         let task = Task {
             do {
                 try await application.run()

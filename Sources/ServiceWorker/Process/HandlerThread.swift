@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Dispatch
+
 #if canImport(Glibc)
 import Glibc
 #else
 import Darwin
 #endif
-import Dispatch
 
 /// Runs a blocking body on a thread of its own, away from the cooperative pool; false when none could be started.
 func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {

@@ -4,8 +4,8 @@
 
 import Logging
 import Plumbing
-import Workflow
 import Synchronization
+import Workflow
 
 /// The jobs of one service on their way into its processes and their results on the way out.
 ///
@@ -22,7 +22,10 @@ final class JobFeed: Sendable {
     private let notify: @Sendable (_ process: String, Notice) -> Void
 
     init(
-        capacity: Int, batchMaxSize: Int, batchMaxWait: Duration, stopGrace: Duration,
+        capacity: Int,
+        batchMaxSize: Int,
+        batchMaxWait: Duration,
+        stopGrace: Duration,
         notify: @escaping @Sendable (String, Notice) -> Void
     ) {
         state = Mutex(FeedState(capacity: capacity, batchMaxSize: batchMaxSize, batchMaxWait: batchMaxWait))
@@ -73,9 +76,9 @@ final class JobFeed: Sendable {
         change { $0.leave(process) }
     }
 
-    /// A process breaks the protocol or can't be stopped: it is killed.
+    /// A process breaks the protocol: it is killed, and its jobs count as dead with it.
     func condemn(_ process: String, _ reason: String) {
-        change { $0.condemn(process, reason) }
+        change { $0.condemn(process, reason, blame: true) }
     }
 
     // The server's side
@@ -95,14 +98,21 @@ final class JobFeed: Sendable {
     func take(_ process: String, max: Int, wait: Duration, connection: ObjectIdentifier?) async -> [FeedGift] {
         let answer = OneShot<[FeedGift]>()
         let taker = FeedProcess.Taker(max: max, connection: connection, answer: answer)
-        let (effects, isLeaving) = state.withLock { state in
-            (state.take(process, taker), state.processes[process]?.isLeaving ?? true)
+        let (effects, isHeld, isLeaving) = state.withLock { state in
+            let effects = state.take(process, taker)
+            let known = state.processes[process]
+            return (effects, known?.takers.contains { $0.answer === answer } ?? false, known?.isLeaving ?? true)
         }
         perform(effects)
+        guard isHeld else { return await taken(answer, process) }
         // One on its way out gets nothing; held shortly, it neither spins nor waits long for its own end.
         let hold = isLeaving ? min(wait, .seconds(1)) : wait
         let timer = timer(hold) { self.change { $0.endTake(process, answer) } }
         defer { timer.cancel() }
+        return await taken(answer, process)
+    }
+
+    private func taken(_ answer: OneShot<[FeedGift]>, _ process: String) async -> [FeedGift] {
         do {
             return try await answer.value()
         } catch {
@@ -115,8 +125,11 @@ final class JobFeed: Sendable {
     func awaitStops(_ process: String, wait: Duration, connection: ObjectIdentifier?) async -> [String] {
         let answer = OneShot<[String]>()
         let stopper = FeedProcess.Stopper(connection: connection, answer: answer)
-        change { $0.awaitStops(process, stopper) }
-        let timer = timer(wait) { self.change { $0.endStops(process, answer) } }
+        let (effects, isLeaving) = state.withLock { state in
+            (state.awaitStops(process, stopper), state.processes[process]?.isLeaving ?? true)
+        }
+        perform(effects)
+        let timer = timer(isLeaving ? min(wait, .seconds(1)) : wait) { self.change { $0.endStops(process, answer) } }
         defer { timer.cancel() }
         do {
             return try await answer.value()

@@ -14,7 +14,7 @@ struct MediaCalls: Sendable {
     let media: any MediaStore
     let settings: ProcessEngineSettings
 
-    /// `GET media?ref=…`
+    /// Answers `GET media?ref=…` with the bytes.
     func read(_ route: HandlerRoute) async -> Response {
         guard let text = route.query["ref"], let reference = MediaReference(text) else {
             return .problem(.badRequest, "'\(route.query["ref"] ?? "")' is no media reference; one is s3://bucket/key")
@@ -33,7 +33,7 @@ struct MediaCalls: Sendable {
         }
     }
 
-    /// `POST media?name=…&origin=…`
+    /// Answers `POST media?name=…&origin=…` with the new reference.
     func write(_ route: HandlerRoute, _ request: Request) async -> Response {
         var origin: MediaReference?
         if let text = route.query["origin"], !text.isEmpty {
@@ -51,7 +51,12 @@ struct MediaCalls: Sendable {
         let type = request.headers[.contentType] ?? "application/octet-stream"
         do {
             let stored = try await media.store(
-                bytes, key: key, contentType: type, origin: origin, limit: settings.mediaLimit)
+                bytes,
+                key: key,
+                contentType: type,
+                origin: origin,
+                limit: settings.mediaLimit
+            )
             let answer: JSON = [
                 "ref": .string(stored.reference.description), "sha256": .string(stored.sha256),
                 "size": .number(JSONNumber(stored.size)),
@@ -65,7 +70,9 @@ struct MediaCalls: Sendable {
     /// A name that is safe as the last part of a key.
     static func fileName(_ name: String) -> String {
         let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? ""
-        let safe = String(last.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map(Character.init).prefix(100))
+        let safe = String(
+            last.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map(Character.init).prefix(100)
+        )
         return MediaReference.isKey(safe) ? safe : "media"
     }
 

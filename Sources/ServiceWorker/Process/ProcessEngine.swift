@@ -32,7 +32,10 @@ public final class ProcessEngine: Engine {
     ///   - media: what handlers read and write media through.
     ///   - settings: what is known of this machine.
     public init?(
-        _ definition: ServiceDefinition, media: any MediaStore, settings: ProcessEngineSettings, logger: Logger
+        _ definition: ServiceDefinition,
+        media: any MediaStore,
+        settings: ProcessEngineSettings,
+        logger: Logger
     ) {
         guard case .process(let command, let environment) = definition.engine else { return nil }
         self.command = command
@@ -46,7 +49,9 @@ public final class ProcessEngine: Engine {
         slots = capacity * Self.places(definition, settings).count
         let registry = SeatRegistry()
         feed = JobFeed(
-            capacity: capacity, batchMaxSize: definition.batchMaxSize, batchMaxWait: definition.batchMaxWait,
+            capacity: capacity,
+            batchMaxSize: definition.batchMaxSize,
+            batchMaxWait: definition.batchMaxWait,
             stopGrace: settings.stopGrace
         ) { process, notice in
             guard let seat = registry[process] else { return }
@@ -71,8 +76,13 @@ public final class ProcessEngine: Engine {
             return
         }
         let setting = HandlerSeat.Setting(
-            definition: definition, command: command, listed: listed, settings: settings, server: address,
-            logger: logger)
+            definition: definition,
+            command: command,
+            listed: listed,
+            settings: settings,
+            server: address,
+            logger: logger
+        )
         let registry = registry
         let made = Self.places(definition, settings).enumerated().map { index, gpu in
             HandlerSeat(index: index, gpu: gpu, setting: setting, feed: feed) { registry[$0] = $1 }

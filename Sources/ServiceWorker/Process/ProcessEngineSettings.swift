@@ -11,7 +11,9 @@ public struct ProcessEngineSettings: Sendable {
     public var python: String?
     /// The folder that holds the `malla` module for Python, put on the handlers' `PYTHONPATH`.
     public var modules: String?
-    /// The worker's own environment. Handlers see of it `PATH`, `HOME`, `LANG`, `TMPDIR` and what their definition
+    /// The worker's own environment.
+    ///
+    /// Handlers see of it `PATH`, `HOME`, `LANG`, `TMPDIR` and what their definition
     /// lists, never more.
     public var environment: [String: String]
     /// The GPUs of the machine, for services that spread over all of them.
@@ -29,9 +31,14 @@ public struct ProcessEngineSettings: Sendable {
 
     /// Makes settings; the defaults are those of production.
     public init(
-        python: String? = nil, modules: String? = nil, environment: [String: String] = [:], gpus: [Int] = [],
-        stopGrace: Duration = .milliseconds(500), pollHold: Duration = .seconds(20),
-        restart: Backoff = Backoff(base: .seconds(1), cap: .seconds(60), jitter: 0), mediaLimit: Int = 1 << 31,
+        python: String? = nil,
+        modules: String? = nil,
+        environment: [String: String] = [:],
+        gpus: [Int] = [],
+        stopGrace: Duration = .milliseconds(500),
+        pollHold: Duration = .seconds(20),
+        restart: Backoff = Backoff(base: .seconds(1), cap: .seconds(60), jitter: 0),
+        mediaLimit: Int = 1 << 31,
         bodyLimit: Int = 64 << 20
     ) {
         self.python = python

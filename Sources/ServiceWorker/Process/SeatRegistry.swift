@@ -6,11 +6,16 @@ import Synchronization
 
 /// Which seat a process belongs to, by the process's name.
 final class SeatRegistry: Sendable {
-    private let seats = Mutex<[String: HandlerSeat]>([:])
+    /// Weak: an engine that nobody holds any more must let go of its seats, and they of their processes.
+    private struct Entry {
+        weak var seat: HandlerSeat?
+    }
+
+    private let entries = Mutex<[String: Entry]>([:])
 
     /// The seat of a running process.
     subscript(_ process: String) -> HandlerSeat? {
-        get { seats.withLock { $0[process] } }
-        set { seats.withLock { $0[process] = newValue } }
+        get { entries.withLock { $0[process]?.seat } }
+        set { entries.withLock { $0[process] = newValue.map { Entry(seat: $0) } } }
     }
 }

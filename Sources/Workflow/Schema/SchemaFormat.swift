@@ -10,8 +10,10 @@ enum SchemaFormat: String, Sendable, CaseIterable {
     case dateTime = "date-time"
     case date
 
-    /// Formats of JSON Schema that a schema may name and nobody checks.
+    /// Formats that a schema may name and nobody checks here: those of JSON Schema, and `media`, which marks a
+    /// string as a media reference for whoever resolves it.
     static let annotations: Set<String> = [
+        "media",
         "time", "duration", "hostname", "idn-hostname", "idn-email", "ipv4", "ipv6", "uri-reference", "iri",
         "iri-reference", "uri-template", "json-pointer", "relative-json-pointer", "regex",
     ]

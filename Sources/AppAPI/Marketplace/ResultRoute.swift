@@ -1,0 +1,58 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Hummingbird
+import Ledger
+import Plumbing
+import ResultStore
+import Workflow
+
+/// `POST /result`, `POST /result/{task}`, `GET /result/{task}`: how a task stands, and what came of it.
+struct ResultRoute: Sendable {
+    let marketplace: Marketplace
+    let answer: TaskAnswer
+
+    func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
+        let caller = try marketplace.gate.identify(request.headers)
+        let app = try marketplace.app(of: context)
+        do {
+            let text = try await taskText(request, context)
+            return Response(json: try await result(text, caller, app))
+        } catch let refusal as MarketplaceRefusal {
+            throw refusal.of(app?.name)
+        }
+    }
+
+    private func taskText(_ request: Request, _ context: MarketplaceContext) async throws -> String? {
+        if let task = context.parameters.get("task") { return task }
+        if let task = request.uri.queryParameters["taskId"] { return String(task) }
+        return try await marketplace.body(of: request)?["taskId"]?.string
+    }
+
+    private func result(_ text: String?, _ caller: CallerIdentity, _ app: AppDefinition?) async throws -> JSON {
+        let id = try marketplace.taskID(text)
+        let cached = await cached(id)
+        if let cached {
+            guard marketplace.isVisible(cached.task, caller, app) else { throw Marketplace.unknownTask(id) }
+            // Written at the end of the run it lacks the stages; the ledger has them.
+            if cached.stages != nil { return answer.envelope(cached) }
+        }
+        do throws(MarketplaceRefusal) {
+            return await answer.envelope(try await marketplace.task(text, caller, app))
+        } catch {
+            // While the ledger is away: a final answer is final, wherever it comes from.
+            guard error.status == .serviceUnavailable, let cached else { throw error }
+            return answer.envelope(cached)
+        }
+    }
+
+    private func cached(_ id: TaskID) async -> FinalAnswer? {
+        do throws(ResultStoreError) {
+            return try await marketplace.parts.results.get(ResultKey(.task, id)).flatMap { FinalAnswer(bytes: $0) }
+        } catch {
+            // The store is disposable: the ledger knows.
+            return nil
+        }
+    }
+}

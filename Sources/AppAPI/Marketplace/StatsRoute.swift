@@ -1,0 +1,92 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Hummingbird
+import Ledger
+import Plumbing
+import Workflow
+
+/// `POST /stats` and `GET /stats`: the numbers of a user, or of all for an admin.
+struct StatsRoute: Sendable {
+    let marketplace: Marketplace
+
+    func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
+        let caller = try marketplace.gate.identify(request.headers)
+        let app = try marketplace.app(of: context)
+        do {
+            let body = request.method == .post ? try await marketplace.body(of: request) : nil
+            guard body == nil || body?.object != nil else {
+                throw MarketplaceRefusal.invalid("body", "a JSON object, or none")
+            }
+            let query = try Query(body: body, request: request)
+            let user = try subject(of: query, caller)
+            let apps = app.map { [$0.name] } ?? marketplace.catalog.names
+            var rows: [Numbers] = []
+            for app in apps {
+                rows += try await numbers(NumbersQuery(app: app, user: user, from: query.from, to: query.to))
+            }
+            return Response(
+                json: marketplace.writer.envelope(
+                    requestID: context.requestID,
+                    traceID: context.trace.traceID,
+                    duration: nil,
+                    isImmediate: true,
+                    response: StatsAnswer.json(rows, user: user),
+                    code: .success,
+                    reason: "success",
+                    app: app?.name
+                )
+            )
+        } catch let refusal as MarketplaceRefusal {
+            throw refusal.of(app?.name)
+        }
+    }
+
+    private func numbers(_ query: NumbersQuery) async throws(MarketplaceRefusal) -> [Numbers] {
+        do throws(LedgerError) { return try await marketplace.parts.ledger.numbers(query) } catch {
+            throw .ledgerAway(error.code.description)
+        }
+    }
+
+    /// Whose numbers: the caller's, or for an admin anyone's or everyone's (nil).
+    private func subject(of query: Query, _ caller: CallerIdentity) throws(MarketplaceRefusal) -> String? {
+        if caller.role == .admin { return query.user }
+        guard query.user == nil || query.user == caller.user else {
+            throw MarketplaceRefusal(
+                .unsupported,
+                .forbidden,
+                "userId: only the role admin may ask for another user's numbers"
+            )
+        }
+        return caller.user
+    }
+
+    private struct Query {
+        var user: String?
+        var from: Timestamp?
+        var to: Timestamp?
+
+        init(body: JSON?, request: Request) throws(MarketplaceRefusal) {
+            func text(_ name: String) throws(MarketplaceRefusal) -> String? {
+                if let value = body?[name], value != .null {
+                    guard let text = value.string else { throw .invalid(name, "a string is required") }
+                    return text
+                }
+                return request.uri.queryParameters[name[...]].map { String($0) }
+            }
+            user = try text("userId").flatMap { $0.isEmpty ? nil : $0 }
+            from = try Self.moment("from", text("from"))
+            to = try Self.moment("to", text("to"))
+            if let from, let to, from >= to { throw .invalid("from", "it must be before to") }
+        }
+
+        private static func moment(_ name: String, _ text: String?) throws(MarketplaceRefusal) -> Timestamp? {
+            guard let text, !text.isEmpty else { return nil }
+            guard let moment = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: "\(text)T00:00:00Z") else {
+                throw .invalid(name, "a date or time in RFC 3339 is required, 2026-11-21 or 2026-11-21T00:05:16Z")
+            }
+            return moment
+        }
+    }
+}

@@ -1,0 +1,30 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Hummingbird
+import Plumbing
+
+/// Ends a route that takes too long: a body that never comes, a server that does not answer.
+struct TimeLimit: Sendable {
+    let limit: Duration
+
+    /// Runs a route for as long as the limit allows.
+    func run<Value: Sendable>(_ route: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value.self) { group in
+            group.addTask { try await route() }
+            group.addTask { [limit] in
+                try await Task.sleep(for: limit)
+                throw MarketplaceRefusal(
+                    .timedOut,
+                    .serviceUnavailable,
+                    "no answer within \(Quantity.text(limit)); send the request again with the same x-request-id",
+                    retryAfter: .seconds(5)
+                )
+            }
+            defer { group.cancelAll() }
+            guard let value = try await group.next() else { throw CancellationError() }
+            return value
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Ledger
+public import Plumbing
+public import Workflow
+
+extension PostgresLedger {
+    /// Claims due jobs in one statement; its commit does not wait for the disk, for a lost claim is only made again.
+    public func claim(
+        service: String, worker: String, leases: [LeaseID]
+    ) async throws(LedgerError) -> [JobRecord] {
+        guard !leases.isEmpty else { return [] }
+        let call = PostgresCall(Self.claim, [service, worker, PostgresList(leases)])
+        return try await retryingConflicts { () async throws(LedgerError) in
+            try await run(call, on: quick).map(PostgresJobColumns.readRecord)
+        }
+    }
+
+    /// Gives claimed jobs back.
+    public func handBack(_ leases: [LeaseProbe]) async throws(LedgerError) -> [Job] {
+        guard !leases.isEmpty else { return [] }
+        let call = PostgresCall(
+            Self.handBack, [PostgresList(leases.map(\.job)), PostgresList(leases.map(\.lease))])
+        return try await retryingConflicts { () async throws(LedgerError) in
+            try await run(call, on: quick).map(PostgresJobColumns.read)
+        }
+    }
+
+    /// Renews a worker's row and reads its leases' standing in the same statement.
+    public func beat(
+        _ beat: WorkerBeat, leases: [LeaseProbe]
+    ) async throws(LedgerError) -> [LeaseProbe.Standing] {
+        let call = PostgresCall(
+            Self.beat,
+            [
+                beat.worker, beat.name, PostgresList(beat.services), Int32(clamping: beat.slots),
+                Int32(clamping: beat.running), beat.isDraining, beat.trouble, PostgresList(leases.map(\.job)),
+                PostgresList(leases.map(\.lease)),
+            ])
+        return try await run(call, on: quick).map { row throws(LedgerError) in
+            switch (try row.intIfAny(), try row.bool()) {
+            case (1, true): .held
+            case (4, true), (5, true): .stopped
+            default: .settled
+            }
+        }
+    }
+
+    /// Removes a worker's row.
+    public func retire(worker: String) async throws(LedgerError) {
+        _ = try await run(PostgresCall(Self.retire, [worker]), on: quick)
+    }
+
+    /// The workers that beat within the last half minute.
+    public func workers() async throws(LedgerError) -> [WorkerRecord] {
+        try await run(PostgresCall(Self.workers), on: quick).map { row throws(LedgerError) in
+            let (worker, name, services) = (try row.text(), try row.text(), try row.texts())
+            let (slots, running, isDraining) = (try row.int(), try row.int(), try row.bool())
+            let beat = WorkerBeat(
+                worker: worker, name: name, services: services, slots: slots, running: running,
+                isDraining: isDraining, trouble: try row.bytesIfAny())
+            return WorkerRecord(beat: beat, beatAt: try row.moment(), startedAt: try row.moment())
+        }
+    }
+
+    // MARK: Statements
+
+    /// The n-th job by rank gets the n-th lease that holds none yet.
+    static let claim = PostgresStatement(
+        "claim",
+        """
+        WITH held AS (
+            SELECT id, lease FROM jobs WHERE state = 1 AND worker = $2::text AND lease = ANY($3::uuid[])
+        ), free AS (
+            SELECT array_agg(l.lease) AS leases, count(*) AS count FROM unnest($3::uuid[]) AS l(lease)
+            WHERE (l.lease IN (SELECT lease FROM held)) IS NOT TRUE
+        ), due AS (
+            SELECT id, rank FROM jobs
+            WHERE service = $1::text AND state = 0 AND run_after IS NULL
+                AND (deadline IS NULL OR deadline > statement_timestamp())
+            ORDER BY rank, id LIMIT (SELECT count FROM free) FOR UPDATE SKIP LOCKED
+        ), picked AS (
+            SELECT id, row_number() OVER (ORDER BY rank, id) AS n FROM due
+        ), taken AS (
+            UPDATE jobs j SET state = 1, attempt = j.attempt + 1, lease = free.leases[picked.n], worker = $2::text,
+                started_at = statement_timestamp()
+            FROM picked, free WHERE j.id = picked.id
+            RETURNING \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage
+        )
+        SELECT * FROM taken
+        UNION ALL
+        SELECT \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage FROM held JOIN jobs j ON j.id = held.id
+        ORDER BY rank, id
+        """, isRaceOnDuplicate: true)
+
+    private static let handBack = PostgresStatement(
+        "hand_back",
+        """
+        WITH mine AS (
+            SELECT j.id FROM jobs j JOIN unnest($1::uuid[], $2::uuid[]) AS u(id, lease) ON u.id = j.id
+            WHERE j.state = 1 AND j.lease = u.lease ORDER BY j.id FOR UPDATE OF j
+        )
+        UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL
+        FROM (SELECT DISTINCT id FROM mine) AS mine WHERE j.id = mine.id RETURNING \(PostgresJobColumns.list("j."))
+        """)
+
+    private static let beat = PostgresStatement(
+        "beat",
+        """
+        WITH row AS (
+            INSERT INTO workers AS w
+                (worker, name, services, slots, running, draining, trouble, beat_at, started_at)
+            VALUES ($1::text, $2::text, $3::text[], $4::int, $5::int, $6::bool, $7::bytea, clock_timestamp(),
+                clock_timestamp())
+            ON CONFLICT (worker) DO UPDATE SET name = excluded.name, services = excluded.services,
+                slots = excluded.slots, running = excluded.running, draining = excluded.draining,
+                trouble = excluded.trouble, beat_at = excluded.beat_at
+        )
+        SELECT j.state, coalesce(j.lease = u.lease, false)
+        FROM unnest($8::uuid[], $9::uuid[]) WITH ORDINALITY AS u(id, lease, n) LEFT JOIN jobs j ON j.id = u.id
+        ORDER BY u.n
+        """)
+
+    private static let retire = PostgresStatement("retire", "DELETE FROM workers WHERE worker = $1::text")
+
+    private static let workers = PostgresStatement(
+        "workers",
+        """
+        SELECT worker, name, services, slots, running, draining, trouble, beat_at, started_at FROM workers
+        WHERE beat_at > statement_timestamp() - interval '30 seconds' ORDER BY worker
+        """)
+}

@@ -1,0 +1,48 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import AppAPI
+import BrokerClient
+import BrokerInProcess
+import Foundation
+import HTTPTransfer
+import Ledger
+import LedgerSQLite
+import Logging
+import MediaStore
+import MediaStoreFiles
+import ResultStore
+import ResultStoreInProcess
+
+/// The mesh in one process, without any server: SQLite, memory and files in one data folder.
+struct EmbeddedWiring: MeshParts {
+    let ledger: any Ledger
+    let broker: any Broker
+    let results: any ResultStore
+    let media: any MediaStore
+    let trustedHTTP: any HTTPTransferring
+    let guardedHTTP: any HTTPTransferring
+    let signedMedia: (any SignedMedia)?
+
+    /// Opens the parts.
+    ///
+    /// - Parameters:
+    ///   - folder: where the state lies; it exists.
+    ///   - publicURL: the App API's address, for signed media URLs.
+    ///   - mediaKey: signs these URLs.
+    init(
+        folder: String, publicURL: String, mediaKey: String, configuration: MeshConfiguration, logger: Logger
+    ) throws {
+        ledger = try SQLiteLedger(path: "\(folder)/ledger.sqlite")
+        broker = InProcessBroker()
+        results = InProcessResultStore()
+        trustedHTTP = CurlTransfer()
+        guardedHTTP = CurlTransfer(settings: TransferSettings(policy: try configuration.guardedPolicy()))
+        let files = try FilesMediaStore(
+            folder: "\(folder)/media", bucket: configuration.text("S3_BUCKET", default: "malla-media"),
+            baseURL: publicURL, key: Array(mediaKey.utf8))
+        media = files
+        signedMedia = SignedFiles(files: files)
+    }
+}

@@ -1,0 +1,54 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Crypto
+internal import Foundation
+internal import MediaStore
+
+/// Cuts a stream into parts of 8 MiB, counts and hashes it on the way.
+actor S3Cutter {
+    private var iterator: ByteStream.AsyncIterator
+    private let limit: Int
+    private var pending: [UInt8] = []
+    private var isAtEnd = false
+    private var hash = SHA256()
+    private(set) var size = 0
+
+    init(_ bytes: ByteStream, limit: Int) {
+        iterator = bytes.makeAsyncIterator()
+        self.limit = limit
+    }
+
+    /// Whether nothing follows what was handed out.
+    func hasEnded() -> Bool { isAtEnd && pending.isEmpty }
+
+    /// The next part: 8 MiB, the last one less; nil at the end. The first one may be empty.
+    func next() async throws -> [UInt8]? {
+        while !isAtEnd, pending.count <= S3Upload.partSize {
+            var source = iterator
+            guard let chunk = try await source.next(isolation: self) else {
+                // A cancelled reader sees the end of a stream: half of the media must not become the whole.
+                try Task.checkCancellation()
+                isAtEnd = true
+                break
+            }
+            size += chunk.count
+            guard size <= limit else { throw MediaError(.tooLarge, "there are more than \(limit) bytes") }
+            chunk.withUnsafeBytes { hash.update(bufferPointer: $0) }
+            if pending.isEmpty { pending.reserveCapacity(S3Upload.partSize + chunk.count) }
+            pending += chunk
+        }
+        guard pending.count > S3Upload.partSize else {
+            guard !pending.isEmpty else { return nil }
+            defer { pending = [] }
+            return pending
+        }
+        let part = Array(pending[..<S3Upload.partSize])
+        pending.removeSubrange(..<S3Upload.partSize)
+        return part
+    }
+
+    /// The SHA-256 of everything that was handed out, in hexadecimal; call it once, at the end.
+    func digest() -> String { MediaNaming.hexadecimal(hash.finalize()) }
+}

@@ -1,0 +1,137 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Ledger
+internal import Logging
+internal import Plumbing
+internal import Workflow
+
+/// Takes one claimed job to its end: in turn, within its limits, and its outcome to whom it concerns.
+struct JobRun: Sendable {
+    /// What the line learns when the slot is free.
+    struct End: Sendable {
+        var wasHandedBack: Bool
+    }
+
+    let record: JobRecord
+    let lease: LeaseID
+    let claimedAt: ContinuousClock.Instant
+    let engine: any Engine
+    let service: ServiceDefinition
+    let floor: WorkerFloor
+    let metrics: WorkerMetrics
+
+    private var job: Job { record.job }
+    private var isAlone: Bool { job.orphaned >= JobRules.aloneOrphanings }
+    private var probe: LeaseProbe { LeaseProbe(job: job.id, lease: lease) }
+
+    /// The limit while the job waits for its turn: one that must run alone goes back before the ledger calls it late.
+    var waitingLimit: LeaseTable.Limit? {
+        guard isAlone else { return runningLimit }
+        return LeaseTable.Limit(at: claimedAt + job.timeout / 2, reason: .crowded)
+    }
+
+    // Measured from the claim, whose moment both clocks know: this machine's clock may be wrong.
+    private var deadlineAt: ContinuousClock.Instant? {
+        guard let deadline = job.deadline else { return nil }
+        return claimedAt + (deadline - (job.startedAt ?? .now))
+    }
+
+    private var runningLimit: LeaseTable.Limit? {
+        let timeout = LeaseTable.Limit(at: claimedAt + job.timeout, reason: .timedOut)
+        guard let deadlineAt, deadlineAt <= timeout.at else { return timeout }
+        return LeaseTable.Limit(at: deadlineAt, reason: .deadline)
+    }
+
+    /// Runs it; `slotFreed` is called once, when the handler no longer runs.
+    func run(slotFreed: @Sendable (End) async -> Void) async {
+        do {
+            try await floor.gate.enter(alone: isAlone)
+        } catch {
+            // Stopped before its turn.
+            await finish(.handedBack, neverRan: true, slotFreed: slotFreed)
+            return
+        }
+        guard floor.leases.begin(lease, limit: runningLimit), deadlineAt.map({ $0 > .now }) ?? true else {
+            floor.gate.leave(alone: isAlone)
+            if let deadlineAt, deadlineAt <= .now { floor.leases.stop(lease, .deadline) }
+            await finish(.handedBack, neverRan: true, slotFreed: slotFreed)
+            return
+        }
+        floor.log.debug("a job starts", metadata: metadata)
+        let work = HandlerWork(job: job, input: record.input, service: service.name)
+        let context = RunContext(
+            results: floor.ports.results, job: job.id, lease: lease, timeToLive: floor.settings.resultTimeToLive)
+        let outcome = await engine.run(work, context: context)
+        floor.gate.leave(alone: isAlone)
+        await finish(outcome, neverRan: false, slotFreed: slotFreed)
+    }
+
+    private func finish(
+        _ outcome: HandlerOutcome, neverRan: Bool, slotFreed: @Sendable (End) async -> Void
+    ) async {
+        let duration = ContinuousClock.now - claimedAt
+        let reason = floor.leases.ended(lease)
+        let ending = JobEnding(outcome: outcome, reason: reason, neverRan: neverRan, timeout: job.timeout)
+        metrics.ended(ending.label, after: duration)
+        switch ending {
+        case .forget:
+            floor.leases.remove([lease])
+        case .park:
+            floor.leases.set(.parked(since: .now), of: lease)
+        case .handBack:
+            await slotFreed(End(wasHandedBack: reason == nil || reason == .crowded))
+            await floor.handBack(probe)
+            return
+        case .fail(let failure):
+            report(failure, result: [], duration)
+        case .succeed(let result):
+            // The slot is free although the result may still have to be checked and stored: the handler is done.
+            await slotFreed(End(wasHandedBack: false))
+            await pack(result, duration)
+            return
+        }
+        await slotFreed(End(wasHandedBack: false))
+    }
+
+    private func pack(_ result: [UInt8], _ duration: Duration) async {
+        let packer = ResultPacker(
+            service: service, media: floor.ports.media, inlineLimit: floor.settings.inlineLimit)
+        do throws(JobError) {
+            report(nil, result: try await packer.pack(result, lease: lease), duration)
+        } catch {
+            report(Completion.Failure(error), result: [], duration)
+        }
+    }
+
+    private func report(_ failure: Completion.Failure?, result: [UInt8], _ duration: Duration) {
+        if let failure { log(failure, duration) }
+        let completion = Completion(
+            job: job.id, lease: lease, failure: failure, result: result,
+            runMilliseconds: Int(duration.wholeMilliseconds))
+        // In the outbox before it leaves the table: no beat may miss it in between.
+        floor.outbox.send(completion, of: job)
+        floor.leases.remove([lease])
+    }
+
+    private func log(_ failure: Completion.Failure, _ duration: Duration) {
+        var metadata = metadata
+        metadata[LogKey.error] = "\(failure.error.category.rawValue): \(failure.error.message)"
+        metadata[LogKey.duration] = "\(Quantity.text(duration))"
+        if failure.handlerDied {
+            floor.log.warning("a handler's process died under a job", metadata: metadata)
+        } else {
+            floor.log.info("a job failed", metadata: metadata)
+        }
+    }
+
+    private var metadata: Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            LogKey.job: "\(job.id)", LogKey.attempt: "\(job.attempt)", LogKey.service: "\(service.name)",
+        ]
+        if let task = job.task { metadata[LogKey.task] = "\(task)" }
+        if let trace = job.trace?.split(separator: "-").dropFirst().first { metadata[LogKey.trace] = "\(trace)" }
+        return metadata
+    }
+}

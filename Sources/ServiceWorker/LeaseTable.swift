@@ -1,0 +1,178 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Ledger
+internal import Plumbing
+internal import Synchronization
+internal import Workflow
+
+/// The leases that this worker holds with a job that runs, rests or goes back; the outbox holds those that ended.
+///
+/// It also keeps the time limits of what runs: one timer for all of them, none while nothing runs.
+final class LeaseTable: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    /// A moment at which a job is stopped, and why.
+    struct Limit: Sendable {
+        var at: Instant
+        var reason: StopReason
+    }
+
+    /// What a held lease is doing.
+    enum Phase: Sendable, Hashable {
+        case running
+        /// Stopped; waits for the ledger's word.
+        case parked(since: Instant)
+        /// To be handed back.
+        case returning
+    }
+
+    /// A held lease.
+    struct Entry: Sendable {
+        var job: Job
+        var lease: LeaseID
+        var claimedAt: Instant
+        var limit: Limit?
+        var phase = Phase.running
+        var stopReason: StopReason?
+        var task: Task<Void, Never>?
+    }
+
+    private struct State {
+        var entries: [LeaseID: Entry] = [:]
+        var runningCount = 0
+        var idleWaiters: [OneShot<Void>] = []
+        var timer: Task<Void, Never>?
+        var timerAt: Instant?
+    }
+
+    private let state = Mutex(State())
+
+    init() {}
+
+    /// Everything that is held.
+    var entries: [Entry] { state.withLock { Array($0.entries.values) } }
+
+    /// How many jobs run.
+    var running: Int { state.withLock { $0.runningCount } }
+
+    /// Takes in a job that was claimed.
+    func add(_ job: Job, lease: LeaseID, claimedAt: Instant, limit: Limit?) {
+        state.withLock { state in
+            state.entries[lease] = Entry(job: job, lease: lease, claimedAt: claimedAt, limit: limit)
+            state.runningCount += 1
+        }
+        if let limit { watch(until: limit.at) }
+    }
+
+    /// Names the task that runs a job, to be cancelled when the job is stopped; at once when it was already.
+    func attach(_ task: Task<Void, Never>, to lease: LeaseID) {
+        let isStopped = state.withLock { state -> Bool in
+            state.entries[lease]?.task = task
+            return state.entries[lease]?.stopReason != nil
+        }
+        if isStopped { task.cancel() }
+    }
+
+    /// Sets another time limit; false when the job was stopped meanwhile.
+    func begin(_ lease: LeaseID, limit: Limit?) -> Bool {
+        let mayRun = state.withLock { state -> Bool in
+            guard let entry = state.entries[lease], entry.stopReason == nil else { return false }
+            state.entries[lease]?.limit = limit
+            return true
+        }
+        if mayRun, let limit { watch(until: limit.at) }
+        return mayRun
+    }
+
+    /// Stops a running job; the first reason counts, but that the ledger has forgotten it counts always.
+    @discardableResult
+    func stop(_ lease: LeaseID, _ reason: StopReason) -> Bool {
+        let task = state.withLock { state -> Task<Void, Never>? in
+            guard let entry = state.entries[lease], entry.phase == .running else { return nil }
+            if entry.stopReason == nil || reason == .forgotten { state.entries[lease]?.stopReason = reason }
+            return entry.task
+        }
+        task?.cancel()
+        return task != nil
+    }
+
+    /// The job no longer runs; tells why it was stopped, nil when it was not.
+    func ended(_ lease: LeaseID) -> StopReason? {
+        state.withLock { $0.entries[lease]?.limit = nil; return $0.entries[lease]?.stopReason }
+    }
+
+    /// Puts an ended job aside.
+    func set(_ phase: Phase, of lease: LeaseID) {
+        change { state in
+            guard let entry = state.entries[lease] else { return }
+            if entry.phase == .running { state.runningCount -= 1 }
+            state.entries[lease]?.phase = phase
+            state.entries[lease]?.task = nil
+        }
+    }
+
+    /// Lets go of leases.
+    func remove(_ leases: [LeaseID]) {
+        change { state in
+            for lease in leases {
+                if state.entries.removeValue(forKey: lease)?.phase == .running { state.runningCount -= 1 }
+            }
+        }
+    }
+
+    /// Returns once nothing runs; throws when cancelled.
+    func waitUntilIdle() async throws {
+        let waiter = state.withLock { state -> OneShot<Void>? in
+            guard state.runningCount > 0 else { return nil }
+            let waiter = OneShot<Void>()
+            state.idleWaiters.append(waiter)
+            return waiter
+        }
+        try await waiter?.value()
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let waiters = state.withLock { state -> [OneShot<Void>] in
+            body(&state)
+            guard state.runningCount == 0 else { return [] }
+            defer { state.idleWaiters = [] }
+            return state.idleWaiters
+        }
+        for waiter in waiters { waiter.finish(.success(())) }
+    }
+
+    private func watch(until instant: Instant) {
+        state.withLock { state in
+            if let at = state.timerAt, at <= instant { return }
+            state.timer?.cancel()
+            state.timerAt = instant
+            state.timer = Task { [weak self] in
+                do { try await Task.sleep(until: instant, clock: .continuous) } catch { return }
+                self?.stopOverdue()
+            }
+        }
+    }
+
+    private func stopOverdue() {
+        let now = ContinuousClock.now
+        let (overdue, next) = state.withLock { state -> ([(LeaseID, StopReason)], Instant?) in
+            state.timer = nil
+            state.timerAt = nil
+            var overdue: [(LeaseID, StopReason)] = []
+            var next: Instant?
+            for entry in state.entries.values where entry.stopReason == nil {
+                guard let limit = entry.limit else { continue }
+                if limit.at <= now {
+                    overdue.append((entry.lease, limit.reason))
+                } else {
+                    next = min(next ?? limit.at, limit.at)
+                }
+            }
+            return (overdue, next)
+        }
+        for (lease, reason) in overdue { stop(lease, reason) }
+        if let next { watch(until: next) }
+    }
+}

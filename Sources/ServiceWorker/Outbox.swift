@@ -1,0 +1,157 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import BrokerClient
+internal import Ledger
+internal import Logging
+internal import Plumbing
+internal import ResultStore
+internal import Synchronization
+internal import Workflow
+
+/// The completions that are not settled yet: published in batches, kept until a beat says that the ledger has them,
+/// and sent again when that takes too long.
+final class Outbox: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    private struct Letter {
+        var completion: Completion
+        var message: Message
+        var sendings = 0
+        var sendAgainAt: Instant
+    }
+
+    private struct State {
+        var letters: [LeaseID: Letter] = [:]
+        var bytes = 0
+        var queue: [LeaseID] = []
+        var busyLanes = 0
+    }
+
+    private static let lanes = 2
+    private static let batchCount = 256
+    private static let batchBytes = 4 * 1024 * 1024
+    /// Above these the worker claims nothing new: whoever settles is away, and memory is not endless.
+    private static let fullCount = 50_000
+    private static let fullBytes = 256 * 1024 * 1024
+
+    private let ports: WorkerPorts
+    private let settings: WorkerSettings
+    private let log: Logger
+    private let state = Mutex(State())
+
+    init(ports: WorkerPorts, settings: WorkerSettings, log: Logger) {
+        self.ports = ports
+        self.settings = settings
+        self.log = log
+    }
+
+    /// Whether so much is unsettled that nothing new should be claimed.
+    var isFull: Bool { state.withLock { $0.letters.count >= Self.fullCount || $0.bytes >= Self.fullBytes } }
+
+    /// How many completions are not settled.
+    var count: Int { state.withLock { $0.letters.count } }
+
+    /// The leases to ask the ledger about.
+    var probes: [LeaseProbe] {
+        state.withLock { $0.letters.values.map { LeaseProbe(job: $0.completion.job, lease: $0.completion.lease) } }
+    }
+
+    /// Sends a completion, and keeps it until ``forget(_:)``.
+    func send(_ completion: Completion, of job: Job) {
+        let message = Message(queue: QueueName.completions(of: job), body: completion.body, trace: job.trace)
+        let mustStart = state.withLock { state -> Bool in
+            state.letters[completion.lease] = Letter(
+                completion: completion, message: message, sendAgainAt: .now + settings.resendInterval)
+            state.bytes += message.body.count
+            state.queue.append(completion.lease)
+            return Self.takeLane(&state)
+        }
+        if mustStart { startLane() }
+    }
+
+    /// Lets go of completions that the ledger has, or no longer wants.
+    func forget(_ leases: [LeaseID]) {
+        state.withLock { state in
+            for lease in leases {
+                if let letter = state.letters.removeValue(forKey: lease) { state.bytes -= letter.message.body.count }
+            }
+        }
+    }
+
+    /// Sends those again that have waited too long; returns how many.
+    @discardableResult
+    func resend(at now: Instant = .now) -> Int {
+        let (count, mustStart) = state.withLock { state -> (Int, Bool) in
+            var count = 0
+            for (lease, letter) in state.letters where letter.sendAgainAt <= now {
+                let doubled = settings.resendInterval * (1 << min(letter.sendings, 6))
+                let pause = min(doubled, max(.seconds(60), settings.resendInterval))
+                state.letters[lease]?.sendAgainAt = now + pause
+                state.queue.append(lease)
+                count += 1
+            }
+            return (count, count > 0 && Self.takeLane(&state))
+        }
+        if mustStart { startLane() }
+        if count > 0 {
+            log.info("completions are sent again, they were not settled", metadata: [LogKey.count: "\(count)"])
+        }
+        return count
+    }
+
+    private static func takeLane(_ state: inout State) -> Bool {
+        guard state.busyLanes < lanes else { return false }
+        state.busyLanes += 1
+        return true
+    }
+
+    private func startLane() {
+        // Nobody's child: a batch holds completions of many jobs and outlives each of them.
+        Task { while let batch = takeBatch() { await publish(batch) } }
+    }
+
+    private func takeBatch() -> [(completion: Completion, message: Message)]? {
+        state.withLock { state in
+            var batch: [(Completion, Message)] = []
+            var bytes = 0
+            var taken = 0
+            while taken < state.queue.count, batch.count < Self.batchCount, bytes < Self.batchBytes {
+                let lease = state.queue[taken]
+                taken += 1
+                guard let letter = state.letters[lease] else { continue }
+                state.letters[lease]?.sendings += 1
+                bytes += letter.message.body.count
+                batch.append((letter.completion, letter.message))
+            }
+            state.queue.removeFirst(taken)
+            guard !batch.isEmpty else {
+                state.busyLanes -= 1
+                return nil
+            }
+            return batch
+        }
+    }
+
+    private func publish(_ batch: [(completion: Completion, message: Message)]) async {
+        let results = batch.filter { $0.completion.failure == nil }.map { entry in
+            (key: ResultKey(.job, entry.completion.job, lease: entry.completion.lease), value: entry.completion.result)
+        }
+        if !results.isEmpty { ports.results.put(results, timeToLive: settings.resultTimeToLive) }
+        let messages = batch.map(\.message)
+        do throws(BrokerError) {
+            do throws(BrokerError) {
+                try await ports.broker.publish(messages)
+            } catch where error.code == .unroutable {
+                // The reader of the queue was never here, or the broker lost its data: the queue is made for it.
+                for queue in Set(messages.map(\.queue)) { try await ports.broker.declare(queue) }
+                try await ports.broker.publish(messages)
+            }
+        } catch {
+            log.warning(
+                "completions could not be published and will be sent again",
+                metadata: [LogKey.count: "\(batch.count)", LogKey.error: "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import MediaStore
+internal import Plumbing
+internal import Workflow
+
+/// Makes what a handler returned fit to travel: checked against the service's output, and stored as media when large.
+struct ResultPacker: Sendable {
+    private static let tries = 4
+
+    private let service: ServiceDefinition
+    private let media: any MediaStore
+    private let inlineLimit: Int
+
+    init(service: ServiceDefinition, media: any MediaStore, inlineLimit: Int) {
+        self.service = service
+        self.media = media
+        self.inlineLimit = inlineLimit
+    }
+
+    /// Returns the result as it travels.
+    ///
+    /// - Throws: `JobError` when it is not JSON, does not fit the service's output, or can't be stored.
+    func pack(_ result: [UInt8], lease: LeaseID) async throws(JobError) -> [UInt8] {
+        try check(result)
+        guard result.count > inlineLimit else { return result }
+        let stored = try await store(result, lease: lease)
+        let reference: JSON = [
+            "media": .string(stored.reference.description), "size": .number(JSONNumber(stored.size)),
+        ]
+        return reference.bytes
+    }
+
+    private func check(_ result: [UInt8]) throws(JobError) {
+        // A native handler's result was made from JSON; only a schema is a reason to read it again.
+        if case .native = service.engine, service.output == nil { return }
+        let value: JSON
+        do {
+            value = try JSON(parsing: result)
+        } catch {
+            throw JobError(
+                .handler, "the handler of '\(service.name)' returned what is not JSON: "
+                    + "\(error.message) (byte \(error.offset))")
+        }
+        guard let violation = service.output?.validate(value).first else { return }
+        let place = violation.path.isEmpty ? "the result" : violation.path
+        throw JobError(
+            .handler, "the result of '\(service.name)' does not fit its definition: \(place): \(violation.message)",
+            field: violation.path)
+    }
+
+    private func store(_ result: [UInt8], lease: LeaseID) async throws(JobError) -> StoredMedia {
+        let backoff = Backoff(base: .milliseconds(100), cap: .seconds(1))
+        var failures = 0
+        while true {
+            do {
+                // Under the lease: a stale attempt must not write over the one that counts.
+                return try await media.store(
+                    ByteStream(chunk: result), key: "derived/\(lease)/result.json", contentType: "application/json",
+                    origin: nil, limit: result.count)
+            } catch {
+                failures += 1
+                guard error.isRetriable, failures < Self.tries else {
+                    throw JobError(.internal, "a result of \(result.count) bytes can't be stored: \(error)")
+                }
+                do {
+                    try await Task.sleep(for: backoff.delay(afterFailures: failures))
+                } catch {
+                    throw JobError(.internal, "a result of \(result.count) bytes was not stored: the worker stops")
+                }
+            }
+        }
+    }
+}
+
+extension AsyncThrowingStream where Element == [UInt8], Failure == any Error {
+    /// Makes a stream of one chunk.
+    init(chunk: [UInt8]) {
+        self.init { continuation in
+            continuation.yield(chunk)
+            continuation.finish()
+        }
+    }
+}

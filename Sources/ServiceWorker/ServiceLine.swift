@@ -1,0 +1,190 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import BrokerClient
+internal import Ledger
+internal import Logging
+internal import Plumbing
+internal import Workflow
+
+/// One service at one worker: consumes its tickets, claims its jobs and runs them on its engine.
+actor ServiceLine {
+    nonisolated let service: ServiceDefinition
+    nonisolated let engine: any Engine
+    private let floor: WorkerFloor
+    private let metrics: WorkerMetrics
+    private var desk: TicketDesk
+    private var subscription: (any Subscription)?
+    private var inlet: Task<Void, Never>?
+    private var timer: (at: ContinuousClock.Instant, task: Task<Void, Never>)?
+    private var isTurning = false
+    private var mustTurnAgain = false
+
+    init(service: ServiceDefinition, engine: any Engine, floor: WorkerFloor) {
+        self.service = service
+        self.engine = engine
+        self.floor = floor
+        metrics = WorkerMetrics(service: service.name, slots: engine.slots)
+        desk = TicketDesk(slots: engine.slots, hold: floor.settings.ticketHold, retry: floor.settings.retry)
+    }
+
+    /// What the line does, for people.
+    var view: (held: Int, running: Int, isPaused: Bool) { (desk.held, desk.running, desk.isPaused) }
+
+    /// Begins to consume; tries until it works or the task is cancelled.
+    func open() async {
+        let queue = QueueName.tickets(service: service.name)
+        // A few more than slots, so that the next claim gathers while one is under way; one slot needs one.
+        let prefetch = desk.slots == 1 ? 1 : desk.slots + max(2, desk.slots / 2)
+        let (stream, continuation) = AsyncStream<[Delivery]>.makeStream()
+        inlet = Task { [weak self] in
+            for await deliveries in stream { await self?.received(deliveries) }
+        }
+        var failures = 0
+        while !Task.isCancelled {
+            do throws(BrokerError) {
+                try await floor.ports.broker.declare(queue)
+                let opened = try await floor.ports.broker.consume(queue, prefetch: prefetch) {
+                    continuation.yield($0)
+                }
+                guard !Task.isCancelled, !desk.isDraining else { return await opened.cancel() }
+                subscription = opened
+                return await turn()
+            } catch {
+                failures += 1
+                floor.log.warning(
+                    "tickets can't be consumed yet", metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"])
+                guard await pause(for: floor.settings.retry.delay(afterFailures: failures)) else { return }
+            }
+        }
+    }
+
+    /// Looks again at what can be done.
+    func turn() async {
+        guard !isTurning else {
+            mustTurnAgain = true
+            return
+        }
+        guard let subscription else { return }
+        isTurning = true
+        repeat {
+            mustTurnAgain = false
+            for action in desk.actions(at: .now, isOpen: floor.isOpen) { await perform(action, on: subscription) }
+        } while mustTurnAgain
+        isTurning = false
+        armTimer()
+    }
+
+    /// Takes nothing new; what runs goes on.
+    func drain() async {
+        desk.drain()
+        await engine.drain()
+        await turn()
+    }
+
+    /// Ends the consumer.
+    func close() async {
+        timer?.task.cancel()
+        await subscription?.cancel()
+        inlet?.cancel()
+    }
+
+    private func received(_ deliveries: [Delivery]) async {
+        desk.received(deliveries.map(\.tag), at: .now)
+        await turn()
+    }
+
+    private func perform(_ action: TicketDesk.Action, on subscription: any Subscription) async {
+        switch action {
+        case .claim(let leases):
+            // Beside the turn: tickets must be taken in while the ledger answers.
+            Task { await self.claim(leases) }
+        case .settle(let tags, let settlement):
+            subscription.settle(tags, settlement)
+        case .pause:
+            do throws(BrokerError) {
+                try await subscription.pause()
+            } catch {
+                // A broken connection delivers nothing either; late tickets are given back as they come.
+                floor.log.debug("the consumer could not be paused", metadata: serviceMetadata(error))
+            }
+        case .resume:
+            do throws(BrokerError) {
+                try await subscription.resume()
+            } catch {
+                floor.log.warning("the consumer could not be resumed yet", metadata: serviceMetadata(error))
+                desk.resumeFailed(at: .now)
+            }
+        }
+    }
+
+    private func claim(_ leases: [LeaseID]) async {
+        do throws(LedgerError) {
+            let records = try await floor.ports.ledger.claim(service: service.name, worker: floor.id, leases: leases)
+            let (tickets, surplus) = desk.claimed(jobs: records.count)
+            if !tickets.isEmpty { subscription?.settle(tickets, .acknowledged) }
+            metrics.surplus(surplus)
+            let claimedAt = ContinuousClock.now
+            for record in records { start(record, claimedAt) }
+            metrics.runs(desk.running)
+        } catch {
+            floor.log.warning("jobs could not be claimed, the claim is repeated", metadata: serviceMetadata(error))
+            desk.claimFailed(at: .now)
+        }
+        await turn()
+    }
+
+    private func start(_ record: JobRecord, _ claimedAt: ContinuousClock.Instant) {
+        guard let lease = record.job.lease else {
+            floor.log.error("the ledger claimed a job without a lease", metadata: [LogKey.job: "\(record.job.id)"])
+            desk.ended(handedBack: true, at: claimedAt)
+            return
+        }
+        let run = JobRun(
+            record: record, lease: lease, claimedAt: claimedAt, engine: engine, service: service, floor: floor,
+            metrics: metrics)
+        metrics.claimed(record.job)
+        floor.leases.add(record.job, lease: lease, claimedAt: claimedAt, limit: run.waitingLimit)
+        guard !desk.isDraining else {
+            desk.ended(handedBack: true, at: claimedAt)
+            Task { await floor.handBack(LeaseProbe(job: record.job.id, lease: lease)) }
+            return
+        }
+        // Its own task, to be cancelled by its lease; the table holds it until the job has ended.
+        let task = Task {
+            await run.run { await self.ended($0) }
+        }
+        floor.leases.attach(task, to: lease)
+    }
+
+    private func ended(_ end: JobRun.End) async {
+        desk.ended(handedBack: end.wasHandedBack, at: .now)
+        metrics.runs(desk.running)
+        await turn()
+    }
+
+    private func armTimer() {
+        guard let at = desk.nextWake() else { return }
+        if let timer, timer.at <= at { return }
+        timer?.task.cancel()
+        timer = (at, Task { [weak self] in
+            do { try await Task.sleep(until: at, clock: .continuous) } catch { return }
+            await self?.timerFired()
+        })
+    }
+
+    private func timerFired() async {
+        timer = nil
+        await turn()
+    }
+
+    private func pause(for delay: Duration) async -> Bool {
+        do { try await Task.sleep(for: delay) } catch { return false }
+        return true
+    }
+
+    private func serviceMetadata(_ error: any Error) -> Logger.Metadata {
+        [LogKey.service: "\(service.name)", LogKey.error: "\(error)"]
+    }
+}

@@ -1,0 +1,81 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Foundation
+import Ledger
+import Plumbing
+import Testing
+
+@testable import AppAPI
+
+@Suite struct CallbackRulesTests {
+    /// The vector of the Standard Webhooks reference libraries.
+    @Test func signatureMatchesTheReferenceVector() throws {
+        let secret = try #require(WebhookSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+        let signature = secret.sign(
+            id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            timestamp: 1_614_265_330,
+            body: Array(#"{"test": 2432232314}"#.utf8)
+        )
+        #expect(signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
+    }
+
+    @Test(arguments: ["", "whsec_", "whsec_not base64!", "whsec_c2hvcnQ="])
+    func badSecretsAreRefused(_ text: String) {
+        #expect(WebhookSecret(text) == nil)
+    }
+
+    @Test func scheduleIsTheContracts() {
+        let waits = (1...9).map { CallbackSchedule.wait(afterAttempts: $0, retryAfter: nil, jitter: 0) }
+        let hours: [Int64] = [2, 5, 10, 14, 20, 24]
+        #expect(waits == [.seconds(5), .seconds(300), .seconds(1800)] + hours.map { .seconds($0 * 3600) })
+        #expect(CallbackSchedule.wait(afterAttempts: 10, retryAfter: .seconds(1)) == nil)
+        #expect(CallbackSchedule.wait(afterAttempts: 1, retryAfter: nil, jitter: 1) == .seconds(6))
+    }
+
+    @Test func retryAfterIsHonouredUpToADay() {
+        #expect(CallbackSchedule.wait(afterAttempts: 1, retryAfter: .seconds(90), jitter: 0) == .seconds(90))
+        #expect(CallbackSchedule.wait(afterAttempts: 1, retryAfter: .seconds(1 << 40), jitter: 0) == .seconds(86400))
+    }
+
+    @Test func retryAfterIsReadInBothForms() throws {
+        #expect(RetryAfter.parse("120") == .seconds(120))
+        #expect(RetryAfter.parse(" 7 ") == .seconds(7))
+        #expect(RetryAfter.parse("-1") == nil)
+        #expect(RetryAfter.parse("soon") == nil)
+        #expect(RetryAfter.parse(nil) == nil)
+        let now = try #require(Timestamp(rfc3339: "1994-11-06T08:49:07Z"))
+        #expect(RetryAfter.parse("Sun, 06 Nov 1994 08:49:37 GMT", now: now) == .seconds(30))
+        #expect(RetryAfter.parse("Sun, 06 Nov 1994 08:48:37 GMT", now: now) == .zero)
+    }
+
+    @Test(arguments: [200, 204, 299]) func anyTwoHundredIsDelivered(_ status: Int) {
+        let next = CallbackDelivery.next(after: CallbackDelivery.judge(status: status, retryAfter: nil), attempts: 1)
+        #expect(next.state == .delivered && next.wait == nil)
+    }
+
+    @Test func goneStopsAtOnce() {
+        let next = CallbackDelivery.next(after: CallbackDelivery.judge(status: 410, retryAfter: nil), attempts: 1)
+        #expect(next.state == .abandoned)
+    }
+
+    @Test(arguments: [301, 400, 404, 429, 500, 503]) func anythingElseIsTriedAgain(_ status: Int) {
+        let verdict = CallbackDelivery.judge(status: status, retryAfter: nil)
+        #expect(CallbackDelivery.next(after: verdict, attempts: 1).state == .pending)
+        #expect(CallbackDelivery.next(after: verdict, attempts: 10).state == .abandoned)
+    }
+
+    @Test func originsIgnoreCaseAndDefaultPorts() {
+        #expect(URLOrigin("HTTPS://Example.com/a?b") == URLOrigin("https://example.com:443/"))
+        #expect(URLOrigin("http://example.com") != URLOrigin("https://example.com"))
+        #expect(URLOrigin("http://example.com:8080") != URLOrigin("http://example.com"))
+    }
+
+    @Test(arguments: [
+        "", "example.com", "ftp://example.com", "http://", "http://user:secret@example.com", "http://a b",
+    ])
+    func badURLsHaveNoOrigin(_ url: String) {
+        #expect(URLOrigin(url) == nil)
+    }
+}

@@ -1,0 +1,89 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Hummingbird
+import Plumbing
+import Testing
+import Workflow
+
+@testable import AppAPI
+
+@Suite struct SmallRulesTests {
+    @Test func traceparentIsTakenOrMade() {
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        #expect(TraceContext(parsing: given).traceID == "4bf92f3577b34da6a3ce929d0e0e4736")
+        #expect(TraceContext(parsing: given).traceparent == given)
+        for bad in [
+            nil, "", "00-xyz", "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        ] {
+            let made = TraceContext(parsing: bad)
+            #expect(TraceContext.traceID(of: made.traceparent) == made.traceID)
+            #expect(made.traceID != "4bf92f3577b34da6a3ce929d0e0e4736")
+        }
+    }
+
+    @Test func dataURLsAreDecoded() throws {
+        let picture = try #require(DataURL("data:image/png;base64,iVBORw0="))
+        #expect(picture.contentType == "image/png" && picture.bytes == [0x89, 0x50, 0x4E, 0x47, 0x0D])
+        #expect(DataURL("data:,a%20b")?.bytes == Array("a b".utf8))
+        #expect(DataURL("data:;base64,!!!") == nil)
+        #expect(DataURL("data:,a%2") == nil)
+        #expect(DataURL("data:none") == nil)
+        #expect(DataURL.isMeant("data:image/png;base64,AA==") && !DataURL.isMeant("data: see table 1, row 2"))
+    }
+
+    @Test func uploadKeysStayInTheirFolder() {
+        #expect(UploadKey.forUpload("a.jpg", user: "ann") == "uploads/ann/a.jpg")
+        #expect(UploadKey.forUpload("uploads/ann/a.jpg", user: "ann") == "uploads/ann/a.jpg")
+        for trick in ["", "/a", "../a", "a/../b", "a//b", "a\\b", "a\u{0}b", "uploads/bob/a", "originals/x", "./a"] {
+            #expect(UploadKey.forUpload(trick, user: "ann") == nil, "\(trick)")
+        }
+        let odd = UploadKey.folder(of: "../bob")
+        #expect(odd.hasPrefix("uploads/~") && UploadKey.folder(of: "../bob") == odd)
+        #expect(UploadKey.mayRead("originals/ab", user: "ann") && !UploadKey.mayRead("uploads/bob/a", user: "ann"))
+        #expect(!UploadKey.mayRead("uploads/annabel/a", user: "ann"))
+    }
+
+    @Test func fingerprintTellsBodiesApart() {
+        let base = CallRoute.fingerprint("m", nil, ["a": 1])
+        #expect(base == CallRoute.fingerprint("m", nil, ["a": 1]))
+        #expect(base != CallRoute.fingerprint("m", nil, ["a": 2]))
+        #expect(base != CallRoute.fingerprint("n", nil, ["a": 1]))
+        #expect(base != CallRoute.fingerprint("m", "https://example.com", ["a": 1]))
+    }
+
+    @Test func tokensAreComparedWhole() throws {
+        let gate = CallerGate(tokens: ["old-token", "new-token", ""])
+        var headers: HTTPFields = [:]
+        headers.set("x-user-id", "ann")
+        #expect(throws: MarketplaceRefusal.self) { try gate.identify(headers) }
+        for wrong in ["", "old", "old-token ", "OLD-TOKEN"] {
+            headers.set("x-marketplace-token", wrong)
+            #expect(throws: MarketplaceRefusal.self) { try gate.identify(headers) }
+        }
+        for right in ["old-token", "new-token"] {
+            headers.set("x-marketplace-token", right)
+            #expect(try gate.identify(headers).user == "ann")
+            #expect(try gate.identify(headers).role == .user)
+        }
+        headers.set("x-user-role", "owner")
+        #expect(throws: MarketplaceRefusal.self) { try gate.identify(headers) }
+    }
+
+    @Test func durationsAreSecondsWithMilliseconds() {
+        #expect(EnvelopeWriter.seconds(nil) == -1)
+        #expect(EnvelopeWriter.seconds(.milliseconds(3204)) == .number(JSONNumber(3.204)))
+        #expect(EnvelopeWriter.seconds(.milliseconds(-5)) == 0)
+    }
+
+    @Test func typesAreGuessedWithoutADefinition() {
+        #expect(AnswerData.guess("s3://media/a") == .s3Object)
+        #expect(AnswerData.guess([["dataType": "META_DATA", "data": 1]]) == .hybrid)
+        #expect(AnswerData.guess([]) == .metadata)
+        #expect(AnswerData.guess(["a": 1]) == .metadata)
+    }
+}

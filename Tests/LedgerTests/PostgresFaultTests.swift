@@ -1,0 +1,136 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import MallaTestKit
+import Plumbing
+import Testing
+import Workflow
+
+@testable import LedgerPostgres
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+#if canImport(FoundationEssentials)
+import Foundation
+#endif
+
+/// What happens when connections break and the server dies.
+@Suite(.needs(.postgres), .serialized)
+struct PostgresFaultTests {
+    private func job(_ service: String = "alpha") -> JobRecord {
+        JobRecord(job: Job(id: MeshID(), service: service, createdAt: .now), input: Array("{}".utf8))
+    }
+
+    /// Repeats a call while it fails in a way that may pass, as callers do.
+    private func persisting<Value: Sendable>(
+        _ body: @Sendable () async throws(LedgerError) -> Value
+    ) async throws -> Value {
+        let end = ContinuousClock.now + .seconds(60)
+        while true {
+            do {
+                return try await body()
+            } catch {
+                guard error.isRetriable, ContinuousClock.now < end else { throw error }
+                // The pool's own back-off paces the next try; this only keeps a failing lease from spinning.
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
+    @Test func connectionsThatBreakUnderLoadLoseNothing() async throws {
+        try await PostgresTestSchema.with { schema in
+            let ledger = schema.ledger()
+            try await ledger.migrate()
+            let records = (0..<400).map { _ in job() }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for record in records {
+                    group.addTask { try await persisting { () async throws(LedgerError) in try await ledger.create([record]) } }
+                }
+                group.addTask {
+                    for _ in 0..<5 {
+                        try await schema.execute(
+                            """
+                            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                            WHERE pid <> pg_backend_pid() AND query LIKE '%INSERT INTO jobs%'
+                            """)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await persisting { () async throws(LedgerError) in try await ledger.loads(of: ["alpha"]) }.first?.due == 400)
+            await ledger.close()
+        }
+    }
+
+    @Test(.needs(.privateServers)) func whatWasAcceptedOutlivesAKilledServer() async throws {
+        let folder = try #require(TestServers.folder)
+        let schema = try await PostgresTestSchema(base: try #require(TestServers.postgres))
+        let ledger = schema.ledger()
+        try await ledger.migrate()
+        let (progress, report) = AsyncStream<JobID>.makeStream()
+        let load = Task { () -> [JobID] in
+            var written: [JobID] = []
+            for _ in 0..<300 {
+                let record = job()
+                try await persisting { () async throws(LedgerError) in try await ledger.create([record]) }
+                written.append(record.job.id)
+                report.yield(record.job.id)
+            }
+            report.finish()
+            return written
+        }
+        var count = 0
+        for await _ in progress {
+            count += 1
+            guard count == 50 else { continue }
+            let pid = try #require(TestServers.processID(of: "postgres"))
+            #expect(kill(pid, SIGKILL) == 0)
+            // The postmaster's children notice its death and end by themselves.
+            try script(["up", folder, "postgres"])
+        }
+        let written = try await load.value
+        #expect(written.count == 300)
+        for id in written {
+            let record = try await persisting { () async throws(LedgerError) in try await ledger.job(id) }
+            #expect(record != nil)
+        }
+        #expect(try await persisting { () async throws(LedgerError) in try await ledger.loads(of: ["alpha"]) }.first?.due == 300)
+        await ledger.close()
+        try await schema.drop()
+    }
+
+    @Test(.needs(.privateServers)) func aStoppedServerIsGivenUp() async throws {
+        try await PostgresTestSchema.with { schema in
+            let ledger = schema.ledger()
+            try await ledger.ping()
+            let rows = try await ledger.run(
+                PostgresCall(.once("SELECT pg_backend_pid()")), on: ledger.quick)
+            let backend = try #require(try rows.map { row throws(LedgerError) in try row.int() }.first)
+            #expect(kill(pid_t(backend), SIGSTOP) == 0)
+            let began = ContinuousClock.now
+            let error = await #expect(throws: LedgerError.self) { try await ledger.ping() }
+            #expect(error?.code == .timeout)
+            #expect(ContinuousClock.now - began < .seconds(6))
+            #expect(kill(pid_t(backend), SIGCONT) == 0)
+            try await ledger.ping()
+            await ledger.close()
+        }
+    }
+
+    /// Runs `scripts/servers.sh` and waits for its end.
+    private func script(_ arguments: [String]) throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let process = Process()
+        process.executableURL = root.appending(path: "scripts/servers.sh")
+        process.arguments = arguments
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+}

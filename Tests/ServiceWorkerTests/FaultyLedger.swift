@@ -1,0 +1,185 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import Plumbing
+import Synchronization
+import Workflow
+
+/// A real ledger whose connection can be cut.
+final class FaultyLedger: Ledger {
+    private let inner: any Ledger
+    private let state = Mutex((isDown: false, refused: 0))
+
+    init(_ inner: any Ledger) { self.inner = inner }
+
+    /// Whether every call fails.
+    var isDown: Bool {
+        get { state.withLock { $0.isDown } }
+        set { state.withLock { $0.isDown = newValue } }
+    }
+
+    /// How many calls were refused.
+    var refused: Int { state.withLock { $0.refused } }
+
+    private func check() throws(LedgerError) {
+        let isDown = state.withLock { state in
+            if state.isDown { state.refused += 1 }
+            return state.isDown
+        }
+        if isDown { throw LedgerError(.unavailable, "cut by the test") }
+    }
+
+    func migrate() async throws(LedgerError) {
+        try check()
+        try await inner.migrate()
+    }
+
+    func ping() async throws(LedgerError) {
+        try check()
+        try await inner.ping()
+    }
+
+    func store(definitions: [WorkflowDefinition]) async throws(LedgerError) {
+        try check()
+        try await inner.store(definitions: definitions)
+    }
+
+    func accept(_ requests: [NewTask]) async throws(LedgerError) -> [NewTask.Acceptance] {
+        try check()
+        return try await inner.accept(requests)
+    }
+
+    func create(_ jobs: [JobRecord]) async throws(LedgerError) {
+        try check()
+        try await inner.create(jobs)
+    }
+
+    func settle(
+        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing
+    ) async throws(LedgerError) -> SettleOutcome {
+        try check()
+        return try await inner.settle(settlements, tasks: tasks, finishing: finishing)
+    }
+
+    func claim(service: String, worker: String, leases: [LeaseID]) async throws(LedgerError) -> [JobRecord] {
+        try check()
+        return try await inner.claim(service: service, worker: worker, leases: leases)
+    }
+
+    func handBack(_ leases: [LeaseProbe]) async throws(LedgerError) -> [Job] {
+        try check()
+        return try await inner.handBack(leases)
+    }
+
+    func beat(_ beat: WorkerBeat, leases: [LeaseProbe]) async throws(LedgerError) -> [LeaseProbe.Standing] {
+        try check()
+        return try await inner.beat(beat, leases: leases)
+    }
+
+    func retire(worker: String) async throws(LedgerError) {
+        try check()
+        try await inner.retire(worker: worker)
+    }
+
+    func reap(olderThan age: Duration, limit: Int) async throws(LedgerError) -> (ready: [Job], poison: [Job]) {
+        try check()
+        return try await inner.reap(olderThan: age, limit: limit)
+    }
+
+    func promote(limit: Int) async throws(LedgerError) -> [String: Int] {
+        try check()
+        return try await inner.promote(limit: limit)
+    }
+
+    func overdue(
+        apps: [String]?, limit: Int
+    ) async throws(LedgerError) -> (jobs: [Settlement], tasks: [TaskSettlement]) {
+        try check()
+        return try await inner.overdue(apps: apps, limit: limit)
+    }
+
+    func postpone(_ jobs: [JobID], by delay: Duration) async throws(LedgerError) {
+        try check()
+        try await inner.postpone(jobs, by: delay)
+    }
+
+    func loads(of services: [String]) async throws(LedgerError) -> [ServiceLoad] {
+        try check()
+        return try await inner.loads(of: services)
+    }
+
+    func takeCallbacks(apps: [String], limit: Int, hold: Duration) async throws(LedgerError) -> [CallbackRecord] {
+        try check()
+        return try await inner.takeCallbacks(apps: apps, limit: limit, hold: hold)
+    }
+
+    func record(
+        _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
+    ) async throws(LedgerError) {
+        try check()
+        try await inner.record(attempts)
+    }
+
+    func callbacks(
+        of task: TaskID
+    ) async throws(LedgerError) -> [(callback: CallbackRecord, attempts: [CallbackAttempt])] {
+        try check()
+        return try await inner.callbacks(of: task)
+    }
+
+    func replayCallbacks(of task: TaskID) async throws(LedgerError) -> Int {
+        try check()
+        return try await inner.replayCallbacks(of: task)
+    }
+
+    func task(_ id: TaskID) async throws(LedgerError) -> TaskView? {
+        try check()
+        return try await inner.task(id)
+    }
+
+    func jobs(ofTask task: TaskID, limit: Int) async throws(LedgerError) -> [Job] {
+        try check()
+        return try await inner.jobs(ofTask: task, limit: limit)
+    }
+
+    func jobs(service: String?, state: JobState?, before: JobID?, limit: Int) async throws(LedgerError) -> [Job] {
+        try check()
+        return try await inner.jobs(service: service, state: state, before: before, limit: limit)
+    }
+
+    func job(_ id: JobID) async throws(LedgerError) -> JobRecord? {
+        try check()
+        return try await inner.job(id)
+    }
+
+    func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers] {
+        try check()
+        return try await inner.numbers(query)
+    }
+
+    func workers() async throws(LedgerError) -> [WorkerRecord] {
+        try check()
+        return try await inner.workers()
+    }
+
+    func sweep(finishedBefore moment: Timestamp, limit: Int) async throws(LedgerError) -> Int {
+        try check()
+        return try await inner.sweep(finishedBefore: moment, limit: limit)
+    }
+
+    func document(_ name: String) async throws(LedgerError) -> (version: Int, bytes: [UInt8])? {
+        try check()
+        return try await inner.document(name)
+    }
+
+    func write(document name: String, expecting expected: Int, _ bytes: [UInt8]) async throws(LedgerError) -> Bool {
+        try check()
+        return try await inner.write(document: name, expecting: expected, bytes)
+    }
+
+    func close() async {
+        await inner.close()
+    }
+}

@@ -1,0 +1,127 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import BrokerClient
+import Plumbing
+import Testing
+import Workflow
+
+@testable import ServiceWorker
+
+@Suite struct TicketDeskTests {
+    private let start = ContinuousClock.now
+
+    private func tags(_ range: Range<UInt64>) -> [DeliveryTag] { range.map { DeliveryTag(generation: 1, number: $0) } }
+
+    private func desk(slots: Int) -> TicketDesk {
+        TicketDesk(
+            slots: slots, hold: .seconds(1), retry: Backoff(base: .milliseconds(100), cap: .seconds(5), jitter: 0))
+    }
+
+    private func leases(_ actions: [TicketDesk.Action]) -> [LeaseID]? {
+        for action in actions { if case .claim(let leases) = action { return leases } }
+        return nil
+    }
+
+    @Test("All tickets that wait are claimed together, as far as slots are free")
+    func claimsTogether() {
+        var desk = desk(slots: 4)
+        desk.received(tags(0..<6), at: start)
+        #expect(leases(desk.actions(at: start, isOpen: true))?.count == 4)
+        #expect(desk.actions(at: start, isOpen: true).isEmpty)
+        let (acknowledged, surplus) = desk.claimed(jobs: 4)
+        #expect(acknowledged == tags(0..<4))
+        #expect(surplus == 0)
+        #expect(desk.actions(at: start, isOpen: true).isEmpty)
+        desk.ended(handedBack: false, at: start)
+        #expect(leases(desk.actions(at: start, isOpen: true))?.count == 1)
+    }
+
+    @Test("While a claim is under way the next gathers; surplus tickets are acknowledged too")
+    func gathers() {
+        var desk = desk(slots: 8)
+        desk.received(tags(0..<1), at: start)
+        #expect(leases(desk.actions(at: start, isOpen: true))?.count == 1)
+        desk.received(tags(1..<4), at: start)
+        #expect(desk.actions(at: start, isOpen: true).isEmpty)
+        #expect(desk.claimed(jobs: 1).tickets == tags(0..<1))
+        #expect(leases(desk.actions(at: start, isOpen: true))?.count == 3)
+        let (tickets, surplus) = desk.claimed(jobs: 0)
+        #expect(tickets == tags(1..<4))
+        #expect(surplus == 3)
+        #expect(desk.free == 7)
+    }
+
+    @Test("A ticket that is held too long without a free slot goes back, and consuming stops until a slot is free")
+    func givesBack() {
+        var desk = desk(slots: 1)
+        desk.received(tags(0..<2), at: start)
+        _ = desk.actions(at: start, isOpen: true)
+        _ = desk.claimed(jobs: 1)
+        #expect(desk.actions(at: start, isOpen: true).isEmpty)
+        #expect(desk.nextWake() == start + .seconds(1))
+        let late = start + .seconds(1)
+        #expect(desk.actions(at: late, isOpen: true) == [.pause, .settle(tags(1..<2), .requeued)])
+        // One that was on its way when the consumer paused.
+        desk.received(tags(2..<3), at: late)
+        #expect(desk.actions(at: late, isOpen: true) == [.settle(tags(2..<3), .requeued)])
+        #expect(desk.nextWake() == nil)
+        desk.ended(handedBack: false, at: late)
+        #expect(desk.actions(at: late, isOpen: true) == [.resume])
+    }
+
+    @Test("A claim that failed is repeated with the same leases, after a pause that grows")
+    func repeatsClaim() throws {
+        var desk = desk(slots: 2)
+        desk.received(tags(0..<2), at: start)
+        let first = try #require(leases(desk.actions(at: start, isOpen: true)))
+        var now = start
+        for delay in [100, 200, 400, 800] {
+            desk.claimFailed(at: now)
+            #expect(leases(desk.actions(at: now, isOpen: true)) == nil)
+            now = now + .milliseconds(delay)
+            #expect(leases(desk.actions(at: now, isOpen: true)) == first)
+        }
+        desk.claimFailed(at: now)
+        #expect(desk.actions(at: now, isOpen: true) == [.pause, .settle(tags(0..<2), .requeued)])
+        #expect(desk.nextWake() == now + .milliseconds(1600))
+        now = now + .milliseconds(1600)
+        #expect(leases(desk.actions(at: now, isOpen: true)) == first)
+        #expect(desk.claimed(jobs: 2).tickets.isEmpty)
+        #expect(desk.running == 2)
+    }
+
+    @Test("A job that its engine hands back makes the desk pause")
+    func pausesAfterHandBack() {
+        var desk = desk(slots: 1)
+        desk.received(tags(0..<1), at: start)
+        _ = desk.actions(at: start, isOpen: true)
+        _ = desk.claimed(jobs: 1)
+        desk.received(tags(1..<2), at: start)
+        desk.ended(handedBack: true, at: start)
+        #expect(desk.actions(at: start, isOpen: true).isEmpty)
+        #expect(desk.nextWake() == start + .milliseconds(100))
+        #expect(leases(desk.actions(at: start + .milliseconds(100), isOpen: true))?.count == 1)
+    }
+
+    @Test("Draining gives every ticket back and claims nothing")
+    func drains() {
+        var desk = desk(slots: 1)
+        desk.received(tags(0..<3), at: start)
+        _ = desk.actions(at: start, isOpen: true)
+        desk.drain()
+        #expect(desk.actions(at: start, isOpen: true) == [.pause, .settle(tags(1..<3), .requeued)])
+        #expect(desk.claimed(jobs: 1).tickets == tags(0..<1))
+        desk.received(tags(3..<4), at: start)
+        #expect(desk.actions(at: start, isOpen: true) == [.settle(tags(3..<4), .requeued)])
+    }
+
+    @Test("While the worker is closed nothing is claimed")
+    func waitsWhileClosed() {
+        var desk = desk(slots: 1)
+        desk.received(tags(0..<1), at: start)
+        #expect(desk.actions(at: start, isOpen: false).isEmpty)
+        #expect(leases(desk.actions(at: start, isOpen: true))?.count == 1)
+    }
+}
