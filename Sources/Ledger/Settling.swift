@@ -222,6 +222,6 @@ public struct Settling {
         writes.outcome.callbacks += callbacks
         let hasJobsLeft = advance.run.stages.contains { $0.succeeded + $0.failed < $0.total }
         if hasJobsLeft || advance.definition == nil { writes.cancellations.append(.init(task: task.id, stage: nil)) }
-        // Jobs that this very transaction made for a run that then ended are created as they are and cancelled above.
+        // The ledger cancels after it has created, so jobs made in this very transaction are caught as well.
     }
 }

@@ -18,7 +18,9 @@ public struct LedgerContract: Sendable {
     /// Moves the ledger's clock on, or makes every moment in its rows that much older; either is the same to a caller.
     public typealias AdvanceClock = @Sendable (Duration) async throws -> Void
 
-    /// Makes an empty ledger that no other case uses. Without a way to move its clock the cases
+    /// Makes an empty ledger that no other case uses.
+    ///
+    /// Without a way to move its clock the cases
     /// wait in real time, half a minute each.
     public typealias Factory = @Sendable () async throws -> (ledger: any Ledger, advanceClock: AdvanceClock?)
 
@@ -35,7 +37,9 @@ public struct LedgerContract: Sendable {
     }
 
     /// All cases.
-    public static var cases: [Case] { acceptCases + claimCases + jobCases + runCases + timeCases + callbackCases + viewCases }
+    public static var cases: [Case] {
+        acceptCases + claimCases + jobCases + runCases + timeCases + callbackCases + viewCases
+    }
 
     private let make: Factory
 
@@ -69,21 +73,31 @@ public struct LedgerContractBreach: Error, Sendable, CustomStringConvertible {
 
 /// Throws a breach unless `condition` holds.
 func require(
-    _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #fileID, line: UInt = #line
+    _ condition: Bool,
+    _ message: @autoclosure () -> String,
+    file: StaticString = #fileID,
+    line: UInt = #line
 ) throws {
     if !condition { throw LedgerContractBreach(description: "\(message()) (\(file):\(line))") }
 }
 
 /// Throws a breach unless both are equal.
 func requireEqual<Value: Equatable>(
-    _ found: Value, _ expected: Value, _ what: String, file: StaticString = #fileID, line: UInt = #line
+    _ found: Value,
+    _ expected: Value,
+    _ what: String,
+    file: StaticString = #fileID,
+    line: UInt = #line
 ) throws {
     try require(found == expected, "\(what): found \(found), expected \(expected)", file: file, line: line)
 }
 
 /// Unwraps an optional or throws a breach.
 func unwrap<Value>(
-    _ value: Value?, _ what: String, file: StaticString = #fileID, line: UInt = #line
+    _ value: Value?,
+    _ what: String,
+    file: StaticString = #fileID,
+    line: UInt = #line
 ) throws -> Value {
     guard let value else { throw LedgerContractBreach(description: "\(what) is missing (\(file):\(line))") }
     return value

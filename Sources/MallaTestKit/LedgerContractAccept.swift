@@ -19,8 +19,10 @@ extension LedgerContract {
             let later = try await fixture.ledger.accept([clash, again])
             try requireEqual(later, [.clash(id), .repeated(id)], "acceptances of a later batch")
             try requireEqual(
-                try await fixture.ledger.loads(of: ["alpha"]), [ServiceLoad(service: "alpha", waiting: 2, due: 2)],
-                "loads after two created tasks")
+                try await fixture.ledger.loads(of: ["alpha"]),
+                [ServiceLoad(service: "alpha", waiting: 2, due: 2)],
+                "loads after two created tasks"
+            )
             let refused = try await fixture.ledger.task(again.task.id)
             try require(refused == nil, "a repeated request made a task")
             try requireEqual(try await fixture.ledger.accept([]), [], "acceptance of nothing")
@@ -39,7 +41,8 @@ extension LedgerContract {
             try requireEqual(created.count, 1, "created tasks")
             try require(
                 answers.allSatisfy { $0.1 == .created || $0.1 == .repeated(created[0]) },
-                "others must repeat the created one: \(answers)")
+                "others must repeat the created one: \(answers)"
+            )
             try requireEqual(try await fixture.ledger.loads(of: ["alpha"]).first?.waiting, 1, "waiting jobs")
         },
         Case("many requests at once are all accepted, each with its run and job") { fixture in

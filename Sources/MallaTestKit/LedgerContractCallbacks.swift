@@ -14,11 +14,19 @@ extension LedgerContract {
     }
 
     private static func attempt(
-        _ callback: CallbackRecord, _ number: Int, status: Int? = nil, error: String? = nil
+        _ callback: CallbackRecord,
+        _ number: Int,
+        status: Int? = nil,
+        error: String? = nil
     ) -> CallbackAttempt {
         CallbackAttempt(
-            callback: callback.id, number: number, startedAt: Timestamp(microseconds: 1_700_000_000_000_000),
-            duration: .milliseconds(120), status: status, error: error)
+            callback: callback.id,
+            number: number,
+            startedAt: Timestamp(microseconds: 1_700_000_000_000_000),
+            duration: .milliseconds(120),
+            status: status,
+            error: error
+        )
     }
 
     static let callbackCases = [
@@ -26,8 +34,10 @@ extension LedgerContract {
             let task = try await ended(fixture)
             let app = [LedgerFixture.app]
             try requireEqual(
-                try await fixture.ledger.takeCallbacks(apps: ["other"], limit: 9, hold: .seconds(20)).count, 0,
-                "callbacks of another app")
+                try await fixture.ledger.takeCallbacks(apps: ["other"], limit: 9, hold: .seconds(20)).count,
+                0,
+                "callbacks of another app"
+            )
             let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20))
             try requireEqual(taken.map(\.task), [task], "taken callbacks")
             try requireEqual(taken[0].headers.map(\.name), ["content-type", "x-request-id"], "header names")
@@ -35,14 +45,20 @@ extension LedgerContract {
             try requireEqual(taken[0].body, Array("cancelled".utf8), "body")
             try require(taken[0].isTrusted, "the operator's own receiver is not trusted")
             try requireEqual(
-                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20)).count, 0, "held ones")
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20)).count,
+                0,
+                "held ones"
+            )
             try await fixture.pass(.seconds(30))
             try requireEqual(
                 try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20)).map(\.id),
-                taken.map(\.id), "taken over")
+                taken.map(\.id),
+                "taken over"
+            )
             try requireEqual(try await fixture.ledger.takeCallbacks(apps: app, limit: 0, hold: .zero).count, 0, "none")
         },
-        Case("attempts are recorded; a delivered or abandoned callback is not taken again until it is replayed") { fixture in
+        Case("attempts are recorded; a delivered or abandoned callback is not taken again until it is replayed") {
+            fixture in
             let task = try await ended(fixture)
             let other = try await ended(fixture)
             let app = [LedgerFixture.app]
@@ -54,7 +70,10 @@ extension LedgerContract {
                 (attempt(lost, 1, status: 410, error: "gone"), .abandoned, nil),
             ])
             try requireEqual(
-                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60)).count, 0, "not due yet")
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60)).count,
+                0,
+                "not due yet"
+            )
             try await fixture.pass(.seconds(30))
             let again = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60))
             try requireEqual(again.map(\.id), [callback.id], "due again")
@@ -63,11 +82,16 @@ extension LedgerContract {
             let stored = try await fixture.ledger.callbacks(of: task)
             try requireEqual(stored.map(\.callback.state), [.delivered], "state")
             try requireEqual(
-                stored.first?.attempts ?? [], [attempt(callback, 1, error: "refused"), attempt(callback, 2, status: 204)],
-                "attempts")
+                stored.first?.attempts ?? [],
+                [attempt(callback, 1, error: "refused"), attempt(callback, 2, status: 204)],
+                "attempts"
+            )
             try await fixture.pass(.seconds(61))
             try requireEqual(
-                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60)).count, 0, "after the end")
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60)).count,
+                0,
+                "after the end"
+            )
             try requireEqual(try await fixture.ledger.replayCallbacks(of: task), 1, "replayed")
             let replayed = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(60))
             try requireEqual(replayed.map(\.id), [callback.id], "due after the replay")
@@ -86,7 +110,10 @@ extension LedgerContract {
                         var mine: [MeshID] = []
                         while true {
                             let batch = try await fixture.ledger.takeCallbacks(
-                                apps: [LedgerFixture.app], limit: 3, hold: .seconds(600))
+                                apps: [LedgerFixture.app],
+                                limit: 3,
+                                hold: .seconds(600)
+                            )
                             if batch.isEmpty { return mine }
                             mine += batch.map(\.id)
                         }

@@ -75,7 +75,9 @@ extension LedgerContract {
             let jobs = try await fixture.create(10_000)
             try requireEqual(
                 try await fixture.ledger.loads(of: ["alpha"]),
-                [ServiceLoad(service: "alpha", waiting: 10_000, due: 10_000)], "loads")
+                [ServiceLoad(service: "alpha", waiting: 10_000, due: 10_000)],
+                "loads"
+            )
             let claimed = try await fixture.claim(10_000)
             try requireEqual(Set(claimed.map(\.job.id)), Set(jobs.map(\.id)), "claimed jobs")
             try requireEqual(Set(claimed.map(\.lease)).count, 10_000, "leases")
@@ -84,7 +86,10 @@ extension LedgerContract {
             try require(outcome.verdicts.allSatisfy { $0 == .applied(.succeeded) }, "a completion was refused")
             try requireEqual(try await fixture.ledger.loads(of: ["alpha"]), [ServiceLoad(service: "alpha")], "loads")
             try requireEqual(
-                try await fixture.ledger.sweep(finishedBefore: .now + .seconds(60), limit: 20_000), 10_000, "swept")
+                try await fixture.ledger.sweep(finishedBefore: .now + .seconds(60), limit: 20_000),
+                10_000,
+                "swept"
+            )
         },
     ]
 }

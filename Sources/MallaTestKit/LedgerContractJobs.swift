@@ -16,19 +16,29 @@ extension LedgerContract {
             let odd: [UInt8] = Array("{\"a\":\"\\u0000\",\"b\":\"".utf8) + [0, 0xFF, 0xC3, 0x28] + Array("\"}".utf8)
             let outcome = try await fixture.settle(
                 Settlement(
-                    job: claimed[0].job.id, event: .completed(lease: claimed[0].lease), result: odd,
-                    usage: Array("{\"gpu_ms\":3}".utf8)),
+                    job: claimed[0].job.id,
+                    event: .completed(lease: claimed[0].lease),
+                    result: odd,
+                    usage: Array("{\"gpu_ms\":3}".utf8)
+                ),
                 .completion(claimed[0].job.id, claimed[0].lease, "{\"second\":true}"),
-                .completion(claimed[1].job.id, claimed[1].lease), .completion(MeshID(), MeshID()))
+                .completion(claimed[1].job.id, claimed[1].lease),
+                .completion(MeshID(), MeshID())
+            )
             try requireEqual(
-                outcome.verdicts, [.applied(.succeeded), .stale, .applied(.succeeded), .unknown], "verdicts")
+                outcome.verdicts,
+                [.applied(.succeeded), .stale, .applied(.succeeded), .unknown],
+                "verdicts"
+            )
             let record = try unwrap(try await fixture.ledger.job(claimed[0].job.id), "the job")
             try requireEqual(record.result, odd, "result")
             try requireEqual(record.usage, Array("{\"gpu_ms\":3}".utf8), "usage")
             try requireEqual(record.job.state, .succeeded, "state")
             try require(record.job.finishedAt != nil, "a job that ended has no end")
             let repeated = try await fixture.settle(
-                .completion(claimed[0].job.id, claimed[0].lease), Settlement(job: jobs[1].id, event: .cancelled))
+                .completion(claimed[0].job.id, claimed[0].lease),
+                Settlement(job: jobs[1].id, event: .cancelled)
+            )
             try requireEqual(repeated.verdicts, [.stale, .stale], "verdicts on final jobs")
             try requireEqual(try await fixture.ledger.job(claimed[0].job.id)?.result, odd, "result after a repeat")
         },
@@ -44,7 +54,9 @@ extension LedgerContract {
                 Settlement(job: first.job.id, event: .failed(lease: first.lease, mishap)),
                 Settlement(
                     job: second.job.id,
-                    event: .failed(lease: second.lease, JobError(.invalidInput, "no\u{0} image", field: "/image"))))
+                    event: .failed(lease: second.lease, JobError(.invalidInput, "no\u{0} image", field: "/image"))
+                )
+            )
             try requireEqual(outcome.verdicts, [.applied(.waiting), .applied(.failed)], "verdicts")
             let waiting = try await fixture.job(first.job.id)
             try requireEqual(waiting.failures, 1, "failures")
@@ -58,7 +70,8 @@ extension LedgerContract {
             let last = try await fixture.claimOne()
             try requireEqual(last.job.attempt, 2, "attempt")
             let end = try await fixture.settle(
-                Settlement(job: last.job.id, event: .failed(lease: last.lease, mishap)))
+                Settlement(job: last.job.id, event: .failed(lease: last.lease, mishap))
+            )
             try requireEqual(end.verdicts, [.applied(.failed)], "verdict at maxAttempts")
         },
         Case("handing back costs nothing, and a stale lease is passed over") { fixture in
@@ -74,20 +87,24 @@ extension LedgerContract {
             let other = try await fixture.claimOne(worker: "w2")
             try requireEqual(other.job.attempt, 2, "attempt")
             let outcome = try await fixture.settle(
-                .completion(job.id, lease), Settlement(job: job.id, event: .failed(lease: lease, mishap)),
-                .completion(job.id, other.lease))
+                .completion(job.id, lease),
+                Settlement(job: job.id, event: .failed(lease: lease, mishap)),
+                .completion(job.id, other.lease)
+            )
             try requireEqual(outcome.verdicts, [.stale, .stale, .applied(.succeeded)], "verdicts")
         },
         Case("the second death of its handler's process is poison") { fixture in
             try await fixture.create(1)
             let first = try await fixture.claimOne()
             let one = try await fixture.settle(
-                Settlement(job: first.job.id, event: .handlerDied(lease: first.lease, mishap)))
+                Settlement(job: first.job.id, event: .handlerDied(lease: first.lease, mishap))
+            )
             try requireEqual(one.verdicts, [.applied(.waiting)], "verdict of the first death")
             try requireEqual(one.ready.map(\.id), [first.job.id], "ready jobs")
             let second = try await fixture.claimOne()
             let two = try await fixture.settle(
-                Settlement(job: first.job.id, event: .handlerDied(lease: second.lease, mishap)))
+                Settlement(job: first.job.id, event: .handlerDied(lease: second.lease, mishap))
+            )
             try requireEqual(two.verdicts, [.applied(.failed)], "verdict of the second death")
             let job = try await fixture.job(first.job.id)
             try requireEqual(job.error?.category, .poison, "category")
@@ -100,7 +117,9 @@ extension LedgerContract {
             let outcome = try await fixture.settle(all: jobs.map { Settlement(job: $0.id, event: .cancelled) })
             try requireEqual(outcome.verdicts, [.applied(.cancelled), .applied(.cancelled)], "verdicts")
             let standing = try await fixture.beat(
-                "w1", leases: [LeaseProbe(job: running.job.id, lease: running.lease)])
+                "w1",
+                leases: [LeaseProbe(job: running.job.id, lease: running.lease)]
+            )
             try requireEqual(standing, [.stopped], "standing of a cancelled job")
             let late = try await fixture.settle(.completion(running.job.id, running.lease))
             try requireEqual(late.verdicts, [.stale], "verdict of a late completion")
@@ -111,14 +130,18 @@ extension LedgerContract {
             let claimed = try await fixture.claim(4)
             try await fixture.settle(
                 .completion(claimed[1].job.id, claimed[1].lease),
-                Settlement(job: claimed[2].job.id, event: .cancelled))
+                Settlement(job: claimed[2].job.id, event: .cancelled)
+            )
             _ = try await fixture.ledger.handBack([LeaseProbe(job: claimed[3].job.id, lease: claimed[3].lease)])
             let probes = claimed.map { LeaseProbe(job: $0.job.id, lease: $0.lease) }
             let strange = LeaseProbe(job: MeshID(), lease: MeshID())
             let wrongLease = LeaseProbe(job: claimed[0].job.id, lease: MeshID())
             let standings = try await fixture.beat("w1", leases: probes + [strange, wrongLease, probes[0]])
             try requireEqual(
-                standings, [.held, .settled, .stopped, .settled, .settled, .settled, .held], "standings")
+                standings,
+                [.held, .settled, .stopped, .settled, .settled, .settled, .held],
+                "standings"
+            )
             try requireEqual(try await fixture.beat("w1"), [], "standings of no lease")
         },
         Case("the same completions from many at once count once") { fixture in

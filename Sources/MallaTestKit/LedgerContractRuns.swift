@@ -73,14 +73,17 @@ extension LedgerContract {
             try requireEqual(view.task.state, .succeeded, "state")
             try requireEqual(
                 text(view.task.output),
-                "{\"items\":[0,null,2],\"errors\":[{\"index\":1,\"category\":\"handler\",\"message\":\"no\"}]}", "output")
+                "{\"items\":[0,null,2],\"errors\":[{\"index\":1,\"category\":\"handler\",\"message\":\"no\"}]}",
+                "output"
+            )
         },
         Case("the first final failure of a join of all fails the task and cancels the rest") { fixture in
             let task = try await fixture.accept(fixture.fanAll, payload: "{\"n\":5}")
             let claimed = try await fixture.claim(2)
             let error = JobError(.invalidInput, "bad item")
             let outcome = try await fixture.settle(
-                Settlement(job: claimed[0].job.id, event: .failed(lease: claimed[0].lease, error)))
+                Settlement(job: claimed[0].job.id, event: .failed(lease: claimed[0].lease, error))
+            )
             try requireEqual(outcome.finished.map(\.id), [task], "finished tasks")
             try requireEqual(outcome.cancelled.map(\.id), [claimed[1].job.id], "running jobs that were cancelled")
             try requireEqual(outcome.cancelled.first?.lease, claimed[1].lease, "the lease of a cancelled job")
@@ -99,7 +102,9 @@ extension LedgerContract {
             try requireEqual(outcome.finished.map(\.state), [.cancelled], "finished tasks")
             try requireEqual(outcome.cancelled.map(\.lease), [running.lease], "leases of cancelled jobs")
             let standing = try await fixture.beat(
-                "w1", leases: [LeaseProbe(job: running.job.id, lease: running.lease)])
+                "w1",
+                leases: [LeaseProbe(job: running.job.id, lease: running.lease)]
+            )
             try requireEqual(standing, [.stopped], "standing")
             let late = try await fixture.settle(.completion(running.job.id, running.lease))
             try requireEqual(late.verdicts, [.stale], "verdict of a late completion")

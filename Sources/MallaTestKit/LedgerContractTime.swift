@@ -22,11 +22,15 @@ extension LedgerContract {
             try requireEqual([job.orphaned, job.failures], [1, 0], "orphanings and failures")
             try requireEqual(try await fixture.job(living.job.id).state, .running, "the living worker's job")
             try requireEqual(
-                try await fixture.beat("dead", leases: [LeaseProbe(job: dead.job.id, lease: dead.lease)]), [.settled],
-                "the standing of a reaped lease")
+                try await fixture.beat("dead", leases: [LeaseProbe(job: dead.job.id, lease: dead.lease)]),
+                [.settled],
+                "the standing of a reaped lease"
+            )
             try requireEqual(
-                try await fixture.settle(.completion(dead.job.id, dead.lease)).verdicts, [.stale],
-                "a dead worker's completion")
+                try await fixture.settle(.completion(dead.job.id, dead.lease)).verdicts,
+                [.stale],
+                "a dead worker's completion"
+            )
         },
         Case("a worker without a row counts as dead; the tenth orphaning is left for the caller") { fixture in
             try await fixture.create(1)
@@ -63,7 +67,9 @@ extension LedgerContract {
             let outcome = try await fixture.settle(all: due.jobs)
             try requireEqual(
                 Dictionary(zip(due.jobs.map(\.job), outcome.verdicts)) { first, _ in first },
-                [jobs[0].id: .applied(.waiting), jobs[1].id: .applied(.timedOut)], "verdicts")
+                [jobs[0].id: .applied(.waiting), jobs[1].id: .applied(.timedOut)],
+                "verdicts"
+            )
             try requireEqual(try await fixture.job(jobs[0].id).error?.category, .timeout, "category")
             try requireEqual(try await fixture.job(jobs[0].id).failures, 1, "failures")
             try requireEqual(try await fixture.ledger.overdue(apps: nil, limit: 10).jobs.count, 0, "overdue again")
@@ -86,14 +92,18 @@ extension LedgerContract {
             try requireEqual(try await fixture.job(running.job.id).state, .running, "a running job's state")
             try requireEqual(
                 try await fixture.ledger.loads(of: ["alpha", "beta"]),
-                [ServiceLoad(service: "alpha", waiting: 2, due: 0, running: 1), ServiceLoad(service: "beta")], "loads")
+                [ServiceLoad(service: "alpha", waiting: 2, due: 0, running: 1), ServiceLoad(service: "beta")],
+                "loads"
+            )
             try requireEqual(try await fixture.ledger.promote(limit: 10), [:], "promoted too early")
             try await fixture.pass(.seconds(30))
             try requireEqual(try await fixture.ledger.promote(limit: 1), ["alpha": 1], "promoted one")
             try requireEqual(try await fixture.ledger.promote(limit: 10), ["alpha": 1], "promoted the rest")
             try requireEqual(
                 try await fixture.ledger.loads(of: ["beta", "alpha"]),
-                [ServiceLoad(service: "beta"), ServiceLoad(service: "alpha", waiting: 2, due: 2, running: 1)], "loads")
+                [ServiceLoad(service: "beta"), ServiceLoad(service: "alpha", waiting: 2, due: 2, running: 1)],
+                "loads"
+            )
             try requireEqual(try await fixture.ledger.loads(of: []), [], "loads of nothing")
         },
     ]

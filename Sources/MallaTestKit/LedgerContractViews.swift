@@ -25,17 +25,24 @@ extension LedgerContract {
             let ada = try unwrap(before.first { $0.user == "ada" }, "ada's numbers")
             try requireEqual(ada.method, "fan-all", "method")
             try requireEqual(
-                [ada.pending, ada.running, ada.succeeded, ada.failed, ada.cancelled, ada.timedOut], [0, 1, 1, 1, 1, 0],
-                "ada's numbers")
+                [ada.pending, ada.running, ada.succeeded, ada.failed, ada.cancelled, ada.timedOut],
+                [0, 1, 1, 1, 1, 0],
+                "ada's numbers"
+            )
             try require(ada.p50Milliseconds != nil && ada.p95Milliseconds != nil, "no percentiles")
             try requireEqual(before.first { $0.user == "bob" }?.pending, 1, "bob's pending tasks")
             let bobs = try await fixture.ledger.numbers(NumbersQuery(app: LedgerFixture.app, user: "bob"))
             try requireEqual(bobs.map(\.user), ["bob"], "numbers of one user")
             let past = try await fixture.ledger.numbers(
-                NumbersQuery(app: LedgerFixture.app, user: nil, to: .now - .seconds(86_400)))
+                NumbersQuery(app: LedgerFixture.app, user: nil, to: .now - .seconds(86_400))
+            )
             try requireEqual(past, [], "numbers of yesterday")
 
-            try requireEqual(try await fixture.ledger.sweep(finishedBefore: .now - .seconds(60), limit: 10), 0, "too early")
+            try requireEqual(
+                try await fixture.ledger.sweep(finishedBefore: .now - .seconds(60), limit: 10),
+                0,
+                "too early"
+            )
             let moment = Timestamp.now + .seconds(60)
             try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 2), 2, "swept two")
             try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 10), 1, "swept the rest")
@@ -63,7 +70,10 @@ extension LedgerContract {
             let claimed = try await fixture.claim(2)
             try await fixture.settle(all: claimed.map { .completion($0.job.id, $0.lease) })
             try requireEqual(
-                try await fixture.ledger.sweep(finishedBefore: .now + .seconds(60), limit: 10), 2, "swept jobs")
+                try await fixture.ledger.sweep(finishedBefore: .now + .seconds(60), limit: 10),
+                2,
+                "swept jobs"
+            )
             try require(try await fixture.ledger.job(claimed[0].job.id) == nil, "a swept job is still there")
             try requireEqual(try await fixture.ledger.loads(of: ["alpha"]).first?.waiting, 1, "waiting jobs")
         },
@@ -103,18 +113,30 @@ extension LedgerContract {
             let found = try await fixture.ledger.jobs(service: "alpha", state: .running, before: nil, limit: 10)
             try requireEqual(found.map(\.id), [running.job.id], "running jobs")
             try requireEqual(
-                try await fixture.ledger.jobs(service: "alpha", state: .waiting, before: alpha[3].id, limit: 2).count, 2,
-                "a page of waiting jobs")
+                try await fixture.ledger.jobs(service: "alpha", state: .waiting, before: alpha[3].id, limit: 2).count,
+                2,
+                "a page of waiting jobs"
+            )
             try requireEqual(
-                try await fixture.ledger.jobs(service: "gamma", state: nil, before: nil, limit: 10).count, 0,
-                "jobs of no service")
+                try await fixture.ledger.jobs(service: "gamma", state: nil, before: nil, limit: 10).count,
+                0,
+                "jobs of no service"
+            )
         },
         Case("a job reads back as it was written") { fixture in
             let now = Timestamp.now
             var job = Job(
-                id: MeshID(at: now), service: "alpha", maxAttempts: 7,
-                backoff: Backoff(base: .milliseconds(1500), cap: .seconds(90), jitter: 0.25), timeout: .milliseconds(2500),
-                deadline: now + .seconds(9), runAfter: now + .seconds(5), rank: -5, createdAt: now, trace: "00-a-b-01")
+                id: MeshID(at: now),
+                service: "alpha",
+                maxAttempts: 7,
+                backoff: Backoff(base: .milliseconds(1500), cap: .seconds(90), jitter: 0.25),
+                timeout: .milliseconds(2500),
+                deadline: now + .seconds(9),
+                runAfter: now + .seconds(5),
+                rank: -5,
+                createdAt: now,
+                trace: "00-a-b-01"
+            )
             job.failures = 1
             job.error = JobError(.provider, "said \"no\"\n", isFinal: false, field: "/a~1b")
             let input: [UInt8] = [0x22, 0, 0xFF, 0x22]
@@ -130,8 +152,14 @@ extension LedgerContract {
         Case("workers are listed with what they said last, until they retire") { fixture in
             try await fixture.beat("w1")
             let beat = WorkerBeat(
-                worker: "w2", name: "two", services: ["alpha", "ü"], slots: 8, running: 3, isDraining: true,
-                trouble: Array("{\"exit\":1}".utf8))
+                worker: "w2",
+                name: "two",
+                services: ["alpha", "ü"],
+                slots: 8,
+                running: 3,
+                isDraining: true,
+                trouble: Array("{\"exit\":1}".utf8)
+            )
             _ = try await fixture.ledger.beat(beat, leases: [])
             let workers = try await fixture.ledger.workers().sorted { $0.beat.worker < $1.beat.worker }
             try requireEqual(workers.map(\.beat.worker), ["w1", "w2"], "workers")

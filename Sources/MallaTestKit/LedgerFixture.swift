@@ -48,14 +48,29 @@ public struct LedgerFixture: Sendable {
 
     /// Makes a request whose run has made its first step.
     public func request(
-        _ definition: WorkflowDefinition, payload: String = "{\"n\":3}", user: String = "ada",
-        request: String = MeshID().description, fingerprint: [UInt8] = [1], deadline: Duration = .seconds(3600)
+        _ definition: WorkflowDefinition,
+        payload: String = "{\"n\":3}",
+        user: String = "ada",
+        request: String = MeshID().description,
+        fingerprint: [UInt8] = [1],
+        deadline: Duration = .seconds(3600)
     ) -> NewTask {
         let now = Timestamp.now
         var task = TaskRecord(
-            id: MeshID(at: now), app: definition.app, method: definition.method, user: user, role: "user",
-            request: request, fingerprint: fingerprint, trace: "00-trace-01", callbackURL: nil,
-            payload: Array(payload.utf8), definition: definition.hash, createdAt: now, deadline: now + deadline)
+            id: MeshID(at: now),
+            app: definition.app,
+            method: definition.method,
+            user: user,
+            role: "user",
+            request: request,
+            fingerprint: fingerprint,
+            trace: "00-trace-01",
+            callbackURL: nil,
+            payload: Array(payload.utf8),
+            definition: definition.hash,
+            createdAt: now,
+            deadline: now + deadline
+        )
         let (run, effects) = RunEngine(definition: definition).start(payload: task.payload, at: now)
         var jobs: [JobRecord] = []
         var callbacks: [CallbackRecord] = []
@@ -64,7 +79,12 @@ public struct LedgerFixture: Sendable {
             case .create(let stage, let seeds):
                 for seed in seeds {
                     let job = finishing.job(
-                        from: seed, stage: definition.stages[stage], index: stage, task: task, at: now)
+                        from: seed,
+                        stage: definition.stages[stage],
+                        index: stage,
+                        task: task,
+                        at: now
+                    )
                     jobs.append(JobRecord(job: job, input: seed.input))
                 }
             case .finish(let result):
@@ -99,7 +119,9 @@ public struct LedgerFixture: Sendable {
     /// Creates direct jobs of a service; `edit` gets each with its index.
     @discardableResult
     public func create(
-        _ count: Int = 1, service: String = "alpha", edit: (inout Job, Int) -> Void = { _, _ in }
+        _ count: Int = 1,
+        service: String = "alpha",
+        edit: (inout Job, Int) -> Void = { _, _ in }
     ) async throws -> [Job] {
         let now = Timestamp.now
         let jobs = (0..<count).map { index in
@@ -113,11 +135,16 @@ public struct LedgerFixture: Sendable {
 
     /// Claims up to `count` jobs for a worker that beats.
     public func claim(
-        _ count: Int = 1, service: String = "alpha", worker: String = "w1"
+        _ count: Int = 1,
+        service: String = "alpha",
+        worker: String = "w1"
     ) async throws -> [(job: Job, lease: LeaseID)] {
         try await beat(worker)
         let records = try await ledger.claim(
-            service: service, worker: worker, leases: (0..<count).map { _ in MeshID() })
+            service: service,
+            worker: worker,
+            leases: (0..<count).map { _ in MeshID() }
+        )
         return try records.map { ($0.job, try unwrap($0.job.lease, "the lease of a claimed job")) }
     }
 
@@ -131,9 +158,15 @@ public struct LedgerFixture: Sendable {
     public func beat(_ worker: String, leases: [LeaseProbe] = []) async throws -> [LeaseProbe.Standing] {
         try await ledger.beat(
             WorkerBeat(
-                worker: worker, name: worker, services: ["alpha", "beta"], slots: 4, running: leases.count,
-                isDraining: false),
-            leases: leases)
+                worker: worker,
+                name: worker,
+                services: ["alpha", "beta"],
+                slots: 4,
+                running: leases.count,
+                isDraining: false
+            ),
+            leases: leases
+        )
     }
 
     /// One job's row.
@@ -163,7 +196,9 @@ public struct LedgerFixture: Sendable {
 
     /// Runs whatever is due of a service until nothing is; each job's end is what `answer` says.
     public func work(
-        _ service: String, batch: Int = 200, answer: (Job) -> Result<String, JobError>
+        _ service: String,
+        batch: Int = 200,
+        answer: (Job) -> Result<String, JobError>
     ) async throws -> [SettleOutcome] {
         var outcomes: [SettleOutcome] = []
         while true {
@@ -176,7 +211,9 @@ public struct LedgerFixture: Sendable {
                         case .success(let result): .completion(job.id, lease, result)
                         case .failure(let error): Settlement(job: job.id, event: .failed(lease: lease, error))
                         }
-                    }))
+                    }
+                )
+            )
         }
     }
 }

@@ -12,23 +12,43 @@ public struct LedgerRunFinishing: RunFinishing {
     public init() {}
 
     /// Makes a job with the stage's limits and the task's deadline; it ranks by the task's time.
-    public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job {
+    public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
+    {
         Job(
-            id: MeshID(at: now), task: task.id, app: task.app, stage: index, item: seed.item, service: stage.service,
-            maxAttempts: stage.maxAttempts, backoff: stage.backoff, timeout: stage.timeout, deadline: task.deadline,
-            rank: task.createdAt.microseconds, createdAt: now, trace: task.trace)
+            id: MeshID(at: now),
+            task: task.id,
+            app: task.app,
+            stage: index,
+            item: seed.item,
+            service: stage.service,
+            maxAttempts: stage.maxAttempts,
+            backoff: stage.backoff,
+            timeout: stage.timeout,
+            deadline: task.deadline,
+            rank: task.createdAt.microseconds,
+            createdAt: now,
+            trace: task.trace
+        )
     }
 
     /// Makes one callback whose body is the task's output, or its state when it has none.
     public func callbacks(
-        for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp
+        for task: TaskRecord,
+        definition: WorkflowDefinition?,
+        at now: Timestamp
     ) -> [CallbackRecord] {
         [
             CallbackRecord(
-                id: MeshID(at: now), task: task.id, app: task.app, url: task.callbackURL ?? "http://receiver.invalid/",
+                id: MeshID(at: now),
+                task: task.id,
+                app: task.app,
+                url: task.callbackURL ?? "http://receiver.invalid/",
                 isTrusted: task.callbackURL == nil,
                 headers: [("content-type", "application/json"), ("x-request-id", task.request)],
-                body: task.output ?? Array(task.state.rawValue.utf8), dueAt: now, createdAt: now)
+                body: task.output ?? Array(task.state.rawValue.utf8),
+                dueAt: now,
+                createdAt: now
+            )
         ]
     }
 }

@@ -64,7 +64,9 @@ extension MeshModel {
         case .failure: settlement = Settlement(job: job.id, event: .failed(lease: lease, error))
         case .finalFailure:
             settlement = Settlement(
-                job: job.id, event: .failed(lease: lease, JobError(.handler, "said no", isFinal: true)))
+                job: job.id,
+                event: .failed(lease: lease, JobError(.handler, "said no", isFinal: true))
+            )
         case .death: settlement = Settlement(job: job.id, event: .handlerDied(lease: lease, error))
         }
         if crashes(index) { return }
@@ -146,7 +148,7 @@ extension MeshModel {
         if !chance(30) { stop(outcome.cancelled) }
     }
 
-    /// Requeues the jobs of dead workers. Without faults left, all workers that are gone count as long dead.
+    /// Requeues the jobs of dead workers; one that is gone counts as long dead at once.
     private mutating func reap(by api: Int) {
         let living = Set(workers.filter(\.isAlive).map(\.name))
         for job in jobs.values.map(\.job).sorted(by: { $0.id < $1.id }) where job.state == .running {

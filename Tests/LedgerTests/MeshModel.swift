@@ -29,7 +29,10 @@ enum HandlerAnswer { case failure, finalFailure, death, success }
 struct ModelFinishing: RunFinishing {
     func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job {
         var job = LedgerRunFinishing().job(from: seed, stage: stage, index: index, task: task, at: now)
-        job.id = MeshID(high: task.id.high, low: task.id.low << 20 | UInt64(index) << 16 | UInt64((seed.item ?? -1) + 1))
+        job.id = MeshID(
+            high: task.id.high,
+            low: task.id.low << 20 | UInt64(index) << 16 | UInt64((seed.item ?? -1) + 1)
+        )
         job.backoff.jitter = 0
         return job
     }
@@ -97,7 +100,8 @@ struct MeshModel {
     func plan(of job: Job) -> [HandlerAnswer] {
         guard let task = job.task else { return [.success] }
         var generator = SeededGenerator(
-            seed: task.low &* 31 &+ UInt64(job.stage ?? 0) &* 7 &+ UInt64((job.item ?? -1) + 1))
+            seed: task.low &* 31 &+ UInt64(job.stage ?? 0) &* 7 &+ UInt64((job.item ?? -1) + 1)
+        )
         switch Int.random(in: 0..<12, using: &generator) {
         case 0: return [.failure, .success]
         case 1: return [.death, .success]
@@ -134,9 +138,20 @@ struct MeshModel {
         let id = MeshID(high: 7, low: number())
         let isShort = chance(5)
         var task = TaskRecord(
-            id: id, app: definition.app, method: definition.method, user: "u", role: "user", request: "\(id)",
-            fingerprint: [], trace: nil, callbackURL: nil, payload: Array("{\"n\":\(count)}".utf8),
-            definition: definition.hash, createdAt: now, deadline: now + (isShort ? .seconds(3) : .seconds(1_000_000)))
+            id: id,
+            app: definition.app,
+            method: definition.method,
+            user: "u",
+            role: "user",
+            request: "\(id)",
+            fingerprint: [],
+            trace: nil,
+            callbackURL: nil,
+            payload: Array("{\"n\":\(count)}".utf8),
+            definition: definition.hash,
+            createdAt: now,
+            deadline: now + (isShort ? .seconds(3) : .seconds(1_000_000))
+        )
         if isShort { disturbed.insert(id) }
         let (run, effects) = RunEngine(definition: definition).start(payload: task.payload, at: now)
         for effect in effects {
@@ -144,7 +159,12 @@ struct MeshModel {
             case .create(let index, let seeds):
                 for seed in seeds {
                     let job = ModelFinishing().job(
-                        from: seed, stage: definition.stages[index], index: index, task: task, at: now)
+                        from: seed,
+                        stage: definition.stages[index],
+                        index: index,
+                        task: task,
+                        at: now
+                    )
                     jobs[job.id] = JobRecord(job: job, input: seed.input)
                     apis[api].ready.append(job)
                 }
@@ -164,8 +184,14 @@ struct MeshModel {
         for settlement in settlements { named[settlement.job] = jobs[settlement.job]?.job }
         let ids = Set(named.values.compactMap(\.task) + events.map(\.task))
         var settling = Settling(
-            settlements: settlements, tasks: events, finishing: ModelFinishing(), now: now, jobs: named,
-            runs: tasks.filter { ids.contains($0.key) }, definitions: byHash)
+            settlements: settlements,
+            tasks: events,
+            finishing: ModelFinishing(),
+            now: now,
+            jobs: named,
+            runs: tasks.filter { ids.contains($0.key) },
+            definitions: byHash
+        )
         while true {
             switch settling.next() {
             case .needs(let needs):
@@ -185,7 +211,8 @@ struct MeshModel {
                 if let result = record.result { return .init(item: record.job.item, outcome: .success(result)) }
                 guard record.job.state != .cancelled, let error = record.job.error else { return nil }
                 return .init(item: record.job.item, outcome: .failure(error))
-            })
+            }
+        )
     }
 
     private mutating func perform(_ writes: SettleWrites) -> SettleOutcome {

@@ -15,7 +15,9 @@ struct MeshModelTests {
         let workflows = try LedgerWorkflows.all()
         for seed in (block * 30)..<(block * 30 + 30) {
             var model = MeshModel(
-                seed: UInt64(seed), definitions: [workflows.chain, workflows.fanAll, workflows.fanSome])
+                seed: UInt64(seed),
+                definitions: [workflows.chain, workflows.fanAll, workflows.fanSome]
+            )
             for _ in 0..<300 { try model.step(isAccepting: true) }
             model.faults = false
             var steps = 0
@@ -39,12 +41,17 @@ struct MeshModelTests {
                     task.state == expected.state && (expected.output == nil || task.output == expected.output)
                 let found = task.output.map { String(decoding: $0, as: UTF8.self) } ?? "no output"
                 #expect(
-                    isExpected || (model.disturbed.contains(id) && (task.state == .cancelled || task.state == .timedOut)),
-                    "seed \(seed), task \(id) \(task.method): \(task.state) \(found), expected \(expected)")
+                    isExpected
+                        || (model.disturbed.contains(id) && (task.state == .cancelled || task.state == .timedOut)),
+                    "seed \(seed), task \(id) \(task.method): \(task.state) \(found), expected \(expected)"
+                )
             }
             for (index, stage) in run.stages.enumerated() {
                 let ended = jobs.filter { $0.job.stage == index }
-                #expect(stage.succeeded <= ended.count { $0.job.state == .succeeded }, "seed \(seed): a join counted twice")
+                #expect(
+                    stage.succeeded <= ended.count { $0.job.state == .succeeded },
+                    "seed \(seed): a join counted twice"
+                )
                 #expect(stage.succeeded + stage.failed <= stage.total, "seed \(seed): a join counted too much")
             }
             for record in jobs where record.job.state == .succeeded {
@@ -61,8 +68,12 @@ struct MeshModelTests {
         else { return nil }
         func job(_ stage: Int, _ item: Int?) -> Job {
             ModelFinishing().job(
-                from: JobSeed(item: item, input: []), stage: definition.stages[stage], index: stage, task: task,
-                at: task.createdAt)
+                from: JobSeed(item: item, input: []),
+                stage: definition.stages[stage],
+                index: stage,
+                task: task,
+                at: task.createdAt
+            )
         }
         guard task.method != "chain" else {
             let jobs = [job(0, nil), job(1, nil)]

@@ -46,6 +46,8 @@ struct SQLiteContractTests {
     @Test("in memory", arguments: LedgerContract.cases)
     func inMemory(_ contractCase: LedgerContract.Case) async throws {
         let clock = MovableClock()
-        try await LedgerContract(make: { (try SQLiteLedger.inMemory(clock: clock.now), clock.advance) }).run(contractCase)
+        try await LedgerContract(make: { (try SQLiteLedger.inMemory(clock: clock.now), clock.advance) }).run(
+            contractCase
+        )
     }
 }

@@ -21,7 +21,8 @@ enum CallbackRows {
                 callback.id.blob, callback.task.blob, callback.app, callback.url, callback.isTrusted,
                 headers.bytes.blob, callback.state.rawValue, callback.attempts, callback.dueAt.microseconds,
                 callback.createdAt.microseconds, callback.body.blob,
-            ])
+            ]
+        )
     }
 
     static func callback(_ row: Row) throws -> CallbackRecord {
@@ -32,10 +33,16 @@ enum CallbackRows {
             return (name, value)
         }
         var callback = CallbackRecord(
-            id: try row.some(try row.meshID(0)), task: try row.some(try row.meshID(1)),
-            app: try row.some(row[2] as String?), url: try row.some(row[3] as String?),
-            isTrusted: try row.some(row[4] as Bool?), headers: headers, body: row.bytes(10) ?? [],
-            dueAt: try row.some(row.moment(8)), createdAt: try row.some(row.moment(9)))
+            id: try row.some(try row.meshID(0)),
+            task: try row.some(try row.meshID(1)),
+            app: try row.some(row[2] as String?),
+            url: try row.some(row[3] as String?),
+            isTrusted: try row.some(row[4] as Bool?),
+            headers: headers,
+            body: row.bytes(10) ?? [],
+            dueAt: try row.some(row.moment(8)),
+            createdAt: try row.some(row.moment(9))
+        )
         callback.state = try row.some((row[6] as String?).flatMap(CallbackRecord.State.init(rawValue:)))
         callback.attempts = try row.some(row[7] as Int?)
         return callback
@@ -47,8 +54,13 @@ enum CallbackRows {
             [callback.blob]
         ) { row in
             CallbackAttempt(
-                callback: callback, number: try row.some(row[0] as Int?), startedAt: try row.some(row.moment(1)),
-                duration: .microseconds(try row.some(row[2] as Int64?)), status: row[3], error: row[4])
+                callback: callback,
+                number: try row.some(row[0] as Int?),
+                startedAt: try row.some(row.moment(1)),
+                duration: .microseconds(try row.some(row[2] as Int64?)),
+                status: row[3],
+                error: row[4]
+            )
         }
     }
 
@@ -58,6 +70,7 @@ enum CallbackRows {
             [
                 attempt.callback.blob, attempt.number, attempt.startedAt.microseconds,
                 attempt.duration.wholeMicroseconds, attempt.status, attempt.error,
-            ])
+            ]
+        )
     }
 }

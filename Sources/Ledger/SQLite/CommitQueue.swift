@@ -28,7 +28,8 @@ final class CommitQueue: Sendable {
     }
 
     func commit<Value: Sendable>(
-        isDurable: Bool, _ body: @escaping @Sendable (Database) throws -> Value
+        isDurable: Bool,
+        _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         let value = try await batcher.submit(Write(isDurable: isDurable, body: body))
         guard let value = value as? Value else { throw LedgerError(.misuse, "a write returned another type") }
@@ -55,7 +56,8 @@ final class CommitQueue: Sendable {
     }
 
     private static func inSavepoint(
-        _ db: Database, _ body: @Sendable (Database) throws -> any Sendable
+        _ db: Database,
+        _ body: @Sendable (Database) throws -> any Sendable
     ) throws -> any Sendable {
         var value: (any Sendable)?
         try db.inSavepoint {

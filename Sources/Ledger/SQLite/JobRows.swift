@@ -28,13 +28,26 @@ enum JobRows {
 
     static func job(_ row: Row) throws -> Job {
         let backoff = Backoff(
-            base: .microseconds(try row.some(row[14] as Int64?)), cap: .microseconds(try row.some(row[15] as Int64?)),
-            jitter: try row.some(row[16] as Double?))
+            base: .microseconds(try row.some(row[14] as Int64?)),
+            cap: .microseconds(try row.some(row[15] as Int64?)),
+            jitter: try row.some(row[16] as Double?)
+        )
         var job = Job(
-            id: try row.some(try row.meshID(0)), task: try row.meshID(1), app: row[2], stage: row[3], item: row[4],
-            service: try row.some(row[5] as String?), maxAttempts: try row.some(row[13] as Int?), backoff: backoff,
-            timeout: .microseconds(try row.some(row[17] as Int64?)), deadline: row.moment(18),
-            runAfter: row.moment(19), rank: row[20], createdAt: try row.some(row.moment(21)), trace: row[25])
+            id: try row.some(try row.meshID(0)),
+            task: try row.meshID(1),
+            app: row[2],
+            stage: row[3],
+            item: row[4],
+            service: try row.some(row[5] as String?),
+            maxAttempts: try row.some(row[13] as Int?),
+            backoff: backoff,
+            timeout: .microseconds(try row.some(row[17] as Int64?)),
+            deadline: row.moment(18),
+            runAfter: row.moment(19),
+            rank: row[20],
+            createdAt: try row.some(row.moment(21)),
+            trace: row[25]
+        )
         job.state = try row.some((row[6] as String?).flatMap(JobState.init(rawValue:)))
         job.lease = try row.meshID(7)
         job.worker = row[8]

@@ -6,11 +6,12 @@ import GRDB
 import Ledger
 
 extension LedgerError {
-    /// Sorts SQLite's result codes into the port's; see https://www.sqlite.org/rescode.html
+    /// Sorts SQLite's result codes (https://www.sqlite.org/rescode.html) into the port's.
     init(wrapping error: any Error) {
         switch error {
         case let error as LedgerError: self = error
-        case let error as DatabaseError: self.init(Self.code(of: error), "SQLite: \(error.message ?? "") (\(error.resultCode))")
+        case let error as DatabaseError:
+            self.init(Self.code(of: error), "SQLite: \(error.message ?? "") (\(error.resultCode))")
         case is CancellationError: self.init(.unavailable, "the call was cancelled")
         default: self.init(.corrupt, "\(error)")
         }

@@ -65,7 +65,8 @@ extension Database {
     }
 
     /// Fetches the rows of a statement that is kept compiled.
-    func rows<Value>(_ sql: String, _ arguments: StatementArguments, _ decode: (Row) throws -> Value) throws -> [Value] {
+    func rows<Value>(_ sql: String, _ arguments: StatementArguments, _ decode: (Row) throws -> Value) throws -> [Value]
+    {
         let cursor = try Row.fetchCursor(cachedStatement(sql: sql), arguments: arguments)
         var values: [Value] = []
         while let row = try cursor.next() { values.append(try decode(row)) }
@@ -73,7 +74,8 @@ extension Database {
     }
 
     /// Fetches the first row of a statement that is kept compiled.
-    func first<Value>(_ sql: String, _ arguments: StatementArguments, _ decode: (Row) throws -> Value) throws -> Value? {
+    func first<Value>(_ sql: String, _ arguments: StatementArguments, _ decode: (Row) throws -> Value) throws -> Value?
+    {
         let cursor = try Row.fetchCursor(cachedStatement(sql: sql), arguments: arguments)
         return try cursor.next().map(decode)
     }

@@ -11,7 +11,9 @@ public import Workflow
 extension SQLiteLedger {
     /// Takes due callbacks for a while.
     public func takeCallbacks(
-        apps: [String], limit: Int, hold: Duration
+        apps: [String],
+        limit: Int,
+        hold: Duration
     ) async throws(LedgerError) -> [CallbackRecord] {
         guard !apps.isEmpty, limit > 0 else { return [] }
         // Losing a hold to a power failure only means that a callback is sent twice, as receivers must expect.
@@ -23,7 +25,10 @@ extension SQLiteLedger {
                 """
                 SELECT \(CallbackRows.columns) FROM callbacks
                 WHERE state = 'pending' AND due_at <= ? AND app IN (\(marks)) ORDER BY due_at, id LIMIT ?
-                """, StatementArguments([now.microseconds] + apps + [limit]), CallbackRows.callback)
+                """,
+                StatementArguments([now.microseconds] + apps + [limit]),
+                CallbackRows.callback
+            )
             for index in due.indices {
                 due[index].dueAt = until
                 try db.run("UPDATE callbacks SET due_at = ? WHERE id = ?", [until.microseconds, due[index].id.blob])
@@ -49,7 +54,8 @@ extension SQLiteLedger {
                     """,
                     [
                         state.rawValue, attempt.number, dueIn.map { (now + $0).microseconds }, attempt.callback.blob,
-                    ])
+                    ]
+                )
             }
         }
     }
@@ -60,8 +66,10 @@ extension SQLiteLedger {
     ) async throws(LedgerError) -> [(callback: CallbackRecord, attempts: [CallbackAttempt])] {
         try await read { db in
             let callbacks = try db.rows(
-                "SELECT \(CallbackRows.columns) FROM callbacks WHERE task = ? ORDER BY created_at, id", [task.blob],
-                CallbackRows.callback)
+                "SELECT \(CallbackRows.columns) FROM callbacks WHERE task = ? ORDER BY created_at, id",
+                [task.blob],
+                CallbackRows.callback
+            )
             return try callbacks.map { ($0, try CallbackRows.attempts(of: $0.id, db)) }
         }
     }
@@ -71,7 +79,8 @@ extension SQLiteLedger {
         try await write { [self] db in
             try db.run(
                 "UPDATE callbacks SET state = 'pending', attempts = 0, due_at = ? WHERE task = ?",
-                [clock().microseconds, task.blob])
+                [clock().microseconds, task.blob]
+            )
             return db.changesCount
         }
     }

@@ -18,13 +18,22 @@ extension SQLiteLedger {
                 """
                 SELECT t.user, t.method, t.state, r.started_at IS NOT NULL, count(*)
                 FROM tasks t JOIN runs r ON r.task = t.id WHERE t.app = ?\(filter) GROUP BY 1, 2, 3, 4
-                """, StatementArguments(values), Self.count)
+                """,
+                StatementArguments(values),
+                Self.count
+            )
             let (sweptFilter, sweptValues) = Self.filter(query, user: "user", moment: "hour")
             let swept = try db.rows(
                 "SELECT user, method, state, 1, sum(count) FROM swept WHERE app = ?\(sweptFilter) GROUP BY 1, 2, 3",
-                StatementArguments(sweptValues), Self.count)
+                StatementArguments(sweptValues),
+                Self.count
+            )
             for (key, state, hasStarted, count) in living + swept {
-                sums[key, default: Numbers(user: key.user, method: key.method)].add(count, state, hasStarted: hasStarted)
+                sums[key, default: Numbers(user: key.user, method: key.method)].add(
+                    count,
+                    state,
+                    hasStarted: hasStarted
+                )
             }
             var durations: [UserMethod: [Int64]] = [:]
             let cursor = try Row.fetchCursor(
@@ -32,7 +41,9 @@ extension SQLiteLedger {
                 sql: """
                     SELECT t.user, t.method, t.finished_at - t.created_at FROM tasks t
                     WHERE t.app = ?\(filter) AND t.state = 'succeeded' AND t.finished_at IS NOT NULL ORDER BY 3
-                    """, arguments: StatementArguments(values))
+                    """,
+                arguments: StatementArguments(values)
+            )
             while let row = try cursor.next() {
                 let key = UserMethod(user: row[0], method: row[1])
                 durations[key, default: []].append(row[2])
@@ -56,7 +67,9 @@ extension SQLiteLedger {
     }
 
     private static func filter(
-        _ query: NumbersQuery, user: String, moment: String
+        _ query: NumbersQuery,
+        user: String,
+        moment: String
     ) -> (sql: String, values: [any DatabaseValueConvertible]) {
         var sql = ""
         var values: [any DatabaseValueConvertible] = [query.app]
@@ -93,7 +106,8 @@ extension SQLiteLedger {
                 """
                 SELECT id, app, user, method, state, created_at FROM tasks
                 WHERE finished_at IS NOT NULL AND finished_at < ? ORDER BY finished_at LIMIT ?
-                """, [moment.microseconds, limit]
+                """,
+                [moment.microseconds, limit]
             ) { row in
                 let values: [any DatabaseValueConvertible] = [
                     try row.some(row[1] as String?), try row.some(row[2] as String?), try row.some(row[3] as String?),
@@ -106,7 +120,9 @@ extension SQLiteLedger {
                     """
                     INSERT INTO swept (app, user, method, hour, state, count) VALUES (?, ?, ?, ?, ?, 1)
                     ON CONFLICT DO UPDATE SET count = count + 1
-                    """, StatementArguments(values))
+                    """,
+                    StatementArguments(values)
+                )
                 try db.run("DELETE FROM attempts WHERE callback IN (SELECT id FROM callbacks WHERE task = ?)", [id])
                 try db.run("DELETE FROM callbacks WHERE task = ?", [id])
                 try db.run("DELETE FROM jobs WHERE task = ?", [id])
@@ -118,7 +134,9 @@ extension SQLiteLedger {
                 DELETE FROM jobs WHERE id IN (
                     SELECT id FROM jobs WHERE task IS NULL AND finished_at IS NOT NULL AND finished_at < ?
                     ORDER BY finished_at LIMIT ?)
-                """, [moment.microseconds, limit - old.count])
+                """,
+                [moment.microseconds, limit - old.count]
+            )
             return old.count + db.changesCount
         }
     }

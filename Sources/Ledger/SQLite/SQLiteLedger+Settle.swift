@@ -16,7 +16,8 @@ extension SQLiteLedger {
             for definition in definitions {
                 try db.run(
                     "INSERT INTO definitions (hash, app, method, stored) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    [definition.hash, definition.app, definition.method, definition.stored.blob])
+                    [definition.hash, definition.app, definition.method, definition.stored.blob]
+                )
             }
         }
         definitions.forEach(keep)
@@ -46,7 +47,9 @@ extension SQLiteLedger {
 
     /// Records what happened and advances the runs.
     public func settle(
-        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
         return try await write { [self] db in
@@ -61,8 +64,14 @@ extension SQLiteLedger {
             }
             let hashes = Set(runs.values.map(\.task.definition))
             var settling = Settling(
-                settlements: settlements, tasks: tasks, finishing: finishing, now: now, jobs: jobs, runs: runs,
-                definitions: knownDefinitions(hashes))
+                settlements: settlements,
+                tasks: tasks,
+                finishing: finishing,
+                now: now,
+                jobs: jobs,
+                runs: runs,
+                definitions: knownDefinitions(hashes)
+            )
             while true {
                 switch settling.next() {
                 case .needs(let needs): try supply(needs, to: &settling, db)
@@ -76,9 +85,12 @@ extension SQLiteLedger {
         if !needs.definitions.isEmpty {
             var stored: [String: [UInt8]] = [:]
             for hash in needs.definitions {
-                stored[hash] = try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) } ?? nil
+                stored[hash] =
+                    try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) } ?? nil
                 // A definition that can't be parsed is the settling's to report: it fails the run.
-                if let bytes = stored[hash], let definition = try? WorkflowDefinition(stored: bytes) { keep(definition) }
+                if let bytes = stored[hash], let definition = try? WorkflowDefinition(stored: bytes) {
+                    keep(definition)
+                }
             }
             settling.supply(definitions: stored, for: needs.definitions)
         }
@@ -124,13 +136,17 @@ extension SQLiteLedger {
             [cancellation.task.blob] + (cancellation.stage.map { [$0] } ?? [])
         let running = try db.rows(
             "SELECT \(JobRows.columns) FROM jobs WHERE \(scope) AND state = 'running' ORDER BY id",
-            StatementArguments(values), JobRows.job)
+            StatementArguments(values),
+            JobRows.job
+        )
         let error = JobError(.cancelled, "cancelled")
         try db.run(
             """
             UPDATE jobs SET state = 'cancelled', error = ?, finished_at = ?, run_after = NULL
             WHERE \(scope) AND state IN ('waiting', 'running')
-            """, StatementArguments([error.blob, now.microseconds] + values))
+            """,
+            StatementArguments([error.blob, now.microseconds] + values)
+        )
         return running.compactMap { JobRules.apply(.cancelled, to: $0, at: now) }
     }
 }

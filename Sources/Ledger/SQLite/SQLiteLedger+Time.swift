@@ -19,7 +19,10 @@ extension SQLiteLedger {
                 WHERE state = 'running'
                     AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.worker = jobs.worker AND w.beat_at >= ?)
                 ORDER BY id LIMIT ?
-                """, [(now - age).microseconds, limit], JobRows.job)
+                """,
+                [(now - age).microseconds, limit],
+                JobRows.job
+            )
             var (ready, poison): ([Job], [Job]) = ([], [])
             for orphan in orphans {
                 guard let lease = orphan.lease, let job = JobRules.apply(.orphaned(lease: lease), to: orphan, at: now)
@@ -46,7 +49,8 @@ extension SQLiteLedger {
                     SELECT id FROM jobs WHERE state = 'waiting' AND run_after IS NOT NULL AND run_after <= ?
                     ORDER BY run_after LIMIT ?)
                 RETURNING service
-                """, [clock().microseconds, limit]
+                """,
+                [clock().microseconds, limit]
             ) { try $0.some($0[0] as String?) }
             return Dictionary(services.map { ($0, 1) }, uniquingKeysWith: +)
         }
@@ -54,7 +58,8 @@ extension SQLiteLedger {
 
     /// What time asks to be settled.
     public func overdue(
-        apps: [String]?, limit: Int
+        apps: [String]?,
+        limit: Int
     ) async throws(LedgerError) -> (jobs: [Settlement], tasks: [TaskSettlement]) {
         let now = clock().microseconds
         return try await read { db in
@@ -64,7 +69,8 @@ extension SQLiteLedger {
                 """
                 SELECT id FROM jobs WHERE task IS NULL AND deadline IS NOT NULL AND finished_at IS NULL AND deadline <= ?
                 ORDER BY deadline LIMIT ?
-                """, [now, limit]
+                """,
+                [now, limit]
             ) { Settlement(job: try $0.some(try $0.meshID(0)), event: .deadlinePassed) }
             // A job past its deadline needs no other verdict.
             let attempts = try db.rows(
@@ -72,7 +78,8 @@ extension SQLiteLedger {
                 SELECT id FROM jobs WHERE state = 'running' AND started_at + timeout <= ?
                     AND (task IS NULL AND (deadline IS NULL OR deadline > ?) OR app IN (\(marks)))
                 ORDER BY started_at + timeout LIMIT ?
-                """, StatementArguments([now, now] + names + [limit])
+                """,
+                StatementArguments([now, now] + names + [limit])
             ) { Settlement(job: try $0.some(try $0.meshID(0)), event: .attemptTimedOut) }
             let tasks = try db.rows(
                 "SELECT id FROM tasks WHERE state = 'running' AND deadline <= ? AND app IN (\(marks)) ORDER BY deadline LIMIT ?",
@@ -89,7 +96,9 @@ extension SQLiteLedger {
             let moment = clock() + delay
             for job in jobs {
                 try db.run(
-                    "UPDATE jobs SET run_after = ? WHERE id = ? AND state = 'waiting'", [moment.microseconds, job.blob])
+                    "UPDATE jobs SET run_after = ? WHERE id = ? AND state = 'waiting'",
+                    [moment.microseconds, job.blob]
+                )
             }
         }
     }
@@ -105,8 +114,11 @@ extension SQLiteLedger {
                     } ?? 0
                 }
                 return ServiceLoad(
-                    service: service, waiting: try count("state = 'waiting'"),
-                    due: try count("state = 'waiting' AND run_after IS NULL"), running: try count("state = 'running'"))
+                    service: service,
+                    waiting: try count("state = 'waiting'"),
+                    due: try count("state = 'waiting' AND run_after IS NULL"),
+                    running: try count("state = 'running'")
+                )
             }
         }
     }

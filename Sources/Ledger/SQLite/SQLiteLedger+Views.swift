@@ -32,13 +32,18 @@ extension SQLiteLedger {
         try await read { db in
             try db.rows(
                 "SELECT \(JobRows.columns) FROM jobs WHERE task = ? ORDER BY stage, item, id LIMIT ?",
-                [task.blob, limit], JobRows.job)
+                [task.blob, limit],
+                JobRows.job
+            )
         }
     }
 
     /// Jobs newest first.
     public func jobs(
-        service: String?, state: JobState?, before: JobID?, limit: Int
+        service: String?,
+        state: JobState?,
+        before: JobID?,
+        limit: Int
     ) async throws(LedgerError) -> [Job] {
         try await read { db in
             var conditions: [String] = []
@@ -58,8 +63,10 @@ extension SQLiteLedger {
             values.append(limit)
             let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
             return try db.rows(
-                "SELECT \(JobRows.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT ?", StatementArguments(values),
-                JobRows.job)
+                "SELECT \(JobRows.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT ?",
+                StatementArguments(values),
+                JobRows.job
+            )
         }
     }
 
@@ -81,17 +88,21 @@ extension SQLiteLedger {
 
     /// Writes a document if its version is as expected.
     public func write(
-        document name: String, expecting expected: Int, _ bytes: [UInt8]
+        document name: String,
+        expecting expected: Int,
+        _ bytes: [UInt8]
     ) async throws(LedgerError) -> Bool {
         try await write { db in
             if expected == 0 {
                 try db.run(
                     "INSERT INTO documents (name, version, bytes) VALUES (?, 1, ?) ON CONFLICT DO NOTHING",
-                    [name, bytes.blob])
+                    [name, bytes.blob]
+                )
             } else {
                 try db.run(
                     "UPDATE documents SET version = version + 1, bytes = ? WHERE name = ? AND version = ?",
-                    [bytes.blob, name, expected])
+                    [bytes.blob, name, expected]
+                )
             }
             return db.changesCount == 1
         }

@@ -11,7 +11,9 @@ public import Workflow
 extension SQLiteLedger {
     /// Claims due jobs, first by rank.
     public func claim(
-        service: String, worker: String, leases: [LeaseID]
+        service: String,
+        worker: String,
+        leases: [LeaseID]
     ) async throws(LedgerError) -> [JobRecord] {
         guard !leases.isEmpty else { return [] }
         // Losing a claim to a power failure only means that the job is claimed again.
@@ -32,7 +34,10 @@ extension SQLiteLedger {
                 SELECT \(JobRows.allColumns) FROM jobs
                 WHERE service = ? AND state = 'waiting' AND run_after IS NULL AND (deadline IS NULL OR deadline > ?)
                 ORDER BY rank, id LIMIT ?
-                """, [service, now.microseconds, free.count], JobRows.record)
+                """,
+                [service, now.microseconds, free.count],
+                JobRows.record
+            )
             for (record, lease) in zip(due, free) {
                 guard let job = JobRules.apply(.claimed(lease: lease, worker: worker), to: record.job, at: now) else {
                     throw LedgerError(.misuse, "the statement and the rules differ on job \(record.job.id)")
@@ -41,7 +46,8 @@ extension SQLiteLedger {
                 if let task = job.task {
                     try db.run(
                         "UPDATE runs SET started_at = ? WHERE task = ? AND started_at IS NULL",
-                        [now.microseconds, task.blob])
+                        [now.microseconds, task.blob]
+                    )
                 }
                 records.append(JobRecord(job: job, input: record.input, result: record.result, usage: record.usage))
             }
@@ -50,13 +56,19 @@ extension SQLiteLedger {
     }
 
     private func claimed(
-        under lease: LeaseID, service: String, worker: String, _ db: Database
+        under lease: LeaseID,
+        service: String,
+        worker: String,
+        _ db: Database
     ) throws -> JobRecord? {
         try db.first(
             """
             SELECT \(JobRows.allColumns) FROM jobs
             WHERE lease = ? AND state = 'running' AND service = ? AND worker = ?
-            """, [lease.blob, service, worker], JobRows.record)
+            """,
+            [lease.blob, service, worker],
+            JobRows.record
+        )
     }
 
     /// Gives claimed jobs back.
@@ -92,13 +104,17 @@ extension SQLiteLedger {
                 [
                     beat.worker, beat.name, services.blob, beat.slots, beat.running, beat.isDraining,
                     beat.trouble?.blob, now.microseconds, now.microseconds,
-                ])
+                ]
+            )
             return try leases.map { try standing(of: $0, db) }
         }
     }
 
     private func standing(of probe: LeaseProbe, _ db: Database) throws -> LeaseProbe.Standing {
-        let state = try db.first("SELECT state FROM jobs WHERE id = ? AND lease = ?", [probe.job.blob, probe.lease.blob]) {
+        let state = try db.first(
+            "SELECT state FROM jobs WHERE id = ? AND lease = ?",
+            [probe.job.blob, probe.lease.blob]
+        ) {
             try $0.some(($0[0] as String?).flatMap(JobState.init(rawValue:)))
         }
         switch state {
@@ -121,16 +137,24 @@ extension SQLiteLedger {
                 """
                 SELECT worker, name, services, slots, running, draining, trouble, beat_at, started_at FROM workers
                 WHERE beat_at >= ? ORDER BY worker
-                """, [oldest.microseconds]
+                """,
+                [oldest.microseconds]
             ) { row in
                 let services = try JSON(parsing: row.bytes(2) ?? []).array ?? []
                 let beat = WorkerBeat(
-                    worker: try row.some(row[0] as String?), name: try row.some(row[1] as String?),
-                    services: services.compactMap(\.string), slots: try row.some(row[3] as Int?),
-                    running: try row.some(row[4] as Int?), isDraining: try row.some(row[5] as Bool?),
-                    trouble: row.bytes(6))
+                    worker: try row.some(row[0] as String?),
+                    name: try row.some(row[1] as String?),
+                    services: services.compactMap(\.string),
+                    slots: try row.some(row[3] as Int?),
+                    running: try row.some(row[4] as Int?),
+                    isDraining: try row.some(row[5] as Bool?),
+                    trouble: row.bytes(6)
+                )
                 return WorkerRecord(
-                    beat: beat, beatAt: try row.some(row.moment(7)), startedAt: try row.some(row.moment(8)))
+                    beat: beat,
+                    beatAt: try row.some(row.moment(7)),
+                    startedAt: try row.some(row.moment(8))
+                )
             }
         }
     }

@@ -63,7 +63,9 @@ public final class SQLiteLedger: Ledger {
         configuration.busyMode = .timeout(10)
         configuration.label = "malla.ledger"
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA journal_size_limit = 67108864")
+            try db.execute(
+                sql: "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA journal_size_limit = 67108864"
+            )
         }
         return configuration
     }
@@ -105,7 +107,8 @@ public final class SQLiteLedger: Ledger {
     /// - Parameter isDurable: false where losing the write to a power failure is harmless, because another rule
     ///   makes up for it: then nobody waits for the disk. It survives the death of the process either way.
     func write<Value: Sendable>(
-        isDurable: Bool = true, _ body: @escaping @Sendable (Database) throws -> Value
+        isDurable: Bool = true,
+        _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(LedgerError) -> Value {
         try checkOpen()
         do {

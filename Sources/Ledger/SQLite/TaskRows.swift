@@ -24,12 +24,20 @@ enum TaskRows {
 
     private static func view(_ row: Row) throws -> TaskView {
         var task = TaskRecord(
-            id: try row.some(try row.meshID(0)), app: try row.some(row[1] as String?),
-            method: try row.some(row[2] as String?), user: try row.some(row[3] as String?),
-            role: try row.some(row[4] as String?), request: try row.some(row[5] as String?),
-            fingerprint: row.bytes(6) ?? [], trace: row[7], callbackURL: row[8], payload: row.bytes(16) ?? [],
-            definition: try row.some(row[9] as String?), createdAt: try row.some(row.moment(11)),
-            deadline: try row.some(row.moment(12)))
+            id: try row.some(try row.meshID(0)),
+            app: try row.some(row[1] as String?),
+            method: try row.some(row[2] as String?),
+            user: try row.some(row[3] as String?),
+            role: try row.some(row[4] as String?),
+            request: try row.some(row[5] as String?),
+            fingerprint: row.bytes(6) ?? [],
+            trace: row[7],
+            callbackURL: row[8],
+            payload: row.bytes(16) ?? [],
+            definition: try row.some(row[9] as String?),
+            createdAt: try row.some(row.moment(11)),
+            deadline: try row.some(row.moment(12))
+        )
         task.state = try row.some((row[10] as String?).flatMap(Run.State.init(rawValue:)))
         task.finishedAt = row.moment(13)
         task.error = try row.jobError(14)
@@ -58,7 +66,9 @@ enum TaskRows {
                 created_at, deadline, finished_at, error, failed_stage, payload, output)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (app, user, request) DO NOTHING
-            """, StatementArguments(values))
+            """,
+            StatementArguments(values)
+        )
         guard db.changesCount == 0 else {
             try db.run("INSERT INTO runs (task, encoded) VALUES (?, ?)", [task.id.blob, run.encoded.blob])
             return .created
@@ -78,6 +88,7 @@ enum TaskRows {
             [
                 task.state.rawValue, task.finishedAt?.microseconds, task.error?.blob, task.failedStage,
                 task.output?.blob, task.id.blob,
-            ])
+            ]
+        )
     }
 }

@@ -21,7 +21,7 @@ struct CheckCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = MeshConfiguration()
         let folders = DefinitionFolders(configuration: configuration)
-        let (definitions, problems) = DefinitionLoader.load(apps: folders.apps, services: folders.services)
+        let (definitions, problems) = DefinitionLoader.check(apps: folders.apps, services: folders.services)
         for problem in problems { print("\(problem)") }
         for (name, service) in definitions.services.sorted(by: { $0.key < $1.key }) {
             print("service \(name): ok (\(service.engine.label))")

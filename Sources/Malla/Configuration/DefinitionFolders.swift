@@ -22,11 +22,11 @@ struct DefinitionFolders: Sendable {
     ///
     /// - Throws: ``ConfigurationError`` with one line per problem.
     func load() throws -> Definitions {
-        let (definitions, problems) = DefinitionLoader.load(apps: apps, services: services)
-        guard problems.isEmpty else {
-            throw ConfigurationError(problems.map { "\($0)" }.joined(separator: "\n"))
+        do {
+            return try DefinitionLoader.load(apps: apps, services: services)
+        } catch {
+            throw ConfigurationError(error.description)
         }
-        return definitions
     }
 
     /// A folder of this name in the working folder, else beside the binary's package.

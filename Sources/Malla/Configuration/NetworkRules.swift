@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import AppAPI
 import HTTPTransfer
 
 extension MeshConfiguration {
@@ -15,19 +14,5 @@ extension MeshConfiguration {
             return network
         }
         return .publicOnly(allowing: networks)
-    }
-}
-
-/// Judges clients' URLs by the network policy before a task is accepted.
-struct PolicyRules: DestinationRules {
-    let policy: NetworkPolicy
-
-    func refusal(of url: String) async -> String? {
-        do {
-            try policy.check(url: url)
-            return nil
-        } catch {
-            return error.reason
-        }
     }
 }

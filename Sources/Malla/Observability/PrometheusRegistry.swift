@@ -67,7 +67,7 @@ struct SeriesName: Hashable, Comparable {
         (left.label, left.labels) < (right.label, right.labels)
     }
 
-    func line(_ suffix: String = "", extra: String = "", _ value: String) -> String {
+    func line(_ suffix: String = "", extra: String = "", value: String) -> String {
         let all = [labels, extra].filter { !$0.isEmpty }.joined(separator: ",")
         return "\(label)\(suffix)\(all.isEmpty ? "" : "{\(all)}") \(value)\n"
     }

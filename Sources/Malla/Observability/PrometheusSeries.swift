@@ -13,7 +13,7 @@ final class CounterSeries: PrometheusSeries, CounterHandler {
 
     func increment(by amount: Int64) { value.add(amount, ordering: .relaxed) }
     func reset() { value.store(0, ordering: .relaxed) }
-    func lines(_ name: SeriesName) -> String { name.line("\(value.load(ordering: .relaxed))") }
+    func lines(_ name: SeriesName) -> String { name.line(value: "\(value.load(ordering: .relaxed))") }
 }
 
 /// A value that goes up and down.
@@ -24,7 +24,7 @@ final class GaugeSeries: PrometheusSeries, RecorderHandler {
 
     func record(_ value: Int64) { record(Double(value)) }
     func record(_ value: Double) { self.value.withLock { $0 = value } }
-    func lines(_ name: SeriesName) -> String { name.line("\(value.withLock { $0 })") }
+    func lines(_ name: SeriesName) -> String { name.line(value: "\(value.withLock { $0 })") }
 }
 
 /// Durations in a histogram; the buckets fit what a mesh does, from 1 ms to 10 min.
@@ -59,10 +59,10 @@ final class SummarySeries: PrometheusSeries, TimerHandler, RecorderHandler {
         var cumulated: Int64 = 0
         for (bound, count) in zip(Self.bounds, counts.buckets) {
             cumulated += count
-            text += name.line("_bucket", extra: "le=\"\(bound)\"", "\(cumulated)")
+            text += name.line("_bucket", extra: "le=\"\(bound)\"", value: "\(cumulated)")
         }
-        text += name.line("_bucket", extra: "le=\"+Inf\"", "\(counts.count)")
-        text += name.line("_sum", "\(counts.sum)")
-        return text + name.line("_count", "\(counts.count)")
+        text += name.line("_bucket", extra: "le=\"+Inf\"", value: "\(counts.count)")
+        text += name.line("_sum", value: "\(counts.sum)")
+        return text + name.line("_count", value: "\(counts.count)")
     }
 }

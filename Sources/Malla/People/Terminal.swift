@@ -23,6 +23,11 @@ enum Terminal {
         FileHandle.standardError.write(Data("malla: \(message)\n".utf8))
     }
 
+    /// Prints a line at once, past the buffer that a pipe would give `print`.
+    static func say(_ line: String) {
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    }
+
     /// Prints JSON with indentation.
     static func print(_ json: JSON) {
         Swift.print(json.indented)
@@ -46,16 +51,15 @@ enum Terminal {
         guard line != last else { return }
         last = line
         if isInteractive {
-            Swift.print("\r\u{1B}[K" + String(line.prefix(width - 1)), terminator: "")
-            fflush(stdout)
+            FileHandle.standardOutput.write(Data(("\r\u{1B}[K" + String(line.prefix(width - 1))).utf8))
         } else {
-            Swift.print(line)
+            say(line)
         }
     }
 
     /// Ends a progress line.
     static func endProgress(_ last: String) {
-        if isInteractive, !last.isEmpty { Swift.print("") }
+        if isInteractive, !last.isEmpty { say("") }
     }
 }
 

@@ -39,10 +39,19 @@ struct EmbeddedWiring: MeshParts {
         results = InProcessResultStore()
         trustedHTTP = CurlTransfer()
         guardedHTTP = CurlTransfer(settings: TransferSettings(policy: try configuration.guardedPolicy()))
-        let files = try FilesMediaStore(
+        let files = FilesMediaStore(
             folder: "\(folder)/media", bucket: configuration.text("S3_BUCKET", default: "malla-media"),
-            baseURL: publicURL, key: Array(mediaKey.utf8))
+            baseURL: publicURL, secret: Array(mediaKey.utf8))
         media = files
         signedMedia = SignedFiles(files: files)
+    }
+}
+
+/// Lets the App API serve the signed URLs of the files.
+private struct SignedFiles: SignedMedia {
+    let files: FilesMediaStore
+
+    func verify(method: String, path: String, query: String) throws(MediaError) -> MediaReference {
+        try files.verify(method: method, path: path, query: query)
     }
 }

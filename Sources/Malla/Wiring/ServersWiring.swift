@@ -31,7 +31,7 @@ struct ServersWiring: MeshParts {
         results = RedisResultStore(settings: try Self.redis(configuration), logger: logger)
         trustedHTTP = CurlTransfer()
         guardedHTTP = CurlTransfer(settings: TransferSettings(policy: try configuration.guardedPolicy()))
-        media = S3MediaStore(settings: try Self.s3(configuration), transfer: CurlTransfer(), logger: logger)
+        media = S3MediaStore(settings: try Self.s3(configuration), transfer: CurlTransfer())
     }
 
     /// The ledger alone: `DATABASE_URL`, else `POSTGRES_*`.
@@ -94,9 +94,10 @@ struct ServersWiring: MeshParts {
     private static func s3(_ configuration: MeshConfiguration) throws -> S3Settings {
         guard let accessKey = configuration.text("AWS_ACCESS_KEY"), let secretKey = configuration.text("AWS_SECRET_KEY")
         else { throw ConfigurationError(missing: "AWS_ACCESS_KEY or AWS_SECRET_KEY", "the S3 server's credentials") }
+        let region = configuration.text("AWS_REGION_NAME", default: "us-east-1")
         return S3Settings(
-            endpoint: configuration.text("S3_ENDPOINT"), publicEndpoint: configuration.text("S3_PUBLIC_ENDPOINT"),
-            region: configuration.text("AWS_REGION_NAME", default: "us-east-1"),
+            endpoint: configuration.text("S3_ENDPOINT", default: "https://s3.\(region).amazonaws.com"),
+            publicEndpoint: configuration.text("S3_PUBLIC_ENDPOINT"), region: region,
             bucket: configuration.text("S3_BUCKET", default: "malla-media"), accessKey: accessKey, secretKey: secretKey,
             sessionToken: configuration.text("AWS_SESSION_TOKEN"),
             usesPathStyle: try configuration.bool("S3_PATH_STYLE", default: true))

@@ -1,0 +1,51 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import AppAPI
+import ArgumentParser
+import Workflow
+
+/// Runs the App API.
+struct AppAPICommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "app-api", abstract: "Run the App API: takes requests, runs workflows, calls clients back.")
+
+    @Option(name: .long, help: "Port; else APP_API_PORT, else 8007.")
+    var port: Int?
+
+    @Option(name: .long, help: "Address to listen on.")
+    var host = "0.0.0.0"
+
+    func run() async throws {
+        let configuration = MeshConfiguration()
+        try await reportingConfiguration { try await run(configuration) }
+    }
+
+    private func run(_ configuration: MeshConfiguration) async throws {
+        let telemetry = try Telemetry.start(role: "app-api", configuration: configuration, format: .json)
+        let definitions = try DefinitionFolders(configuration: configuration).load()
+        let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
+        let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
+        let handOver = HTTPJobHandOver(
+            client: parts.trustedHTTP, base: configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:8080"),
+            bases: try serviceURLs(configuration), token: configuration.list("MESH_TOKEN").first)
+        let (api, services) = try assembly.appAPI(
+            definitions, handOver: handOver, host: host,
+            port: try port ?? configuration.port("APP_API_PORT", default: 8007))
+        try await assembly.prepareLedger()
+        try await assembly.untilTheLedgerAnswers { try await api.storeDefinitions() }
+        try await assembly.run(services)
+    }
+
+    private func serviceURLs(_ configuration: MeshConfiguration) throws -> [String: String] {
+        var urls: [String: String] = [:]
+        for entry in configuration.list("SERVICE_API_URLS") {
+            guard let equals = entry.firstIndex(of: "=") else {
+                throw ConfigurationError("SERVICE_API_URLS", entry, "name=URL pairs, separated by commas")
+            }
+            urls[String(entry[..<equals])] = String(entry[entry.index(after: equals)...])
+        }
+        return urls
+    }
+}

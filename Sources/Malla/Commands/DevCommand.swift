@@ -1,0 +1,75 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import AppAPI
+import ArgumentParser
+import Foundation
+import Ledger
+import Plumbing
+import ServiceLifecycle
+import Workflow
+
+/// Runs the whole mesh in one process, without any server.
+struct DevCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dev", abstract: "Run the whole mesh in this process, on embedded parts: no server is needed.",
+        discussion: "State lies in the data folder and survives a restart. Tokens come from the environment, else "
+            + "they are made up, kept in the data folder and printed once.")
+
+    @Option(name: .long, help: "Port of the App API; else APP_API_PORT, else 8007.")
+    var port: Int?
+
+    @Option(name: .long, help: "Folder of the state; else MALLA_DATA, else .malla.")
+    var data: String?
+
+    @Option(name: .long, help: "Address that both APIs listen on.")
+    var host = "127.0.0.1"
+
+    func run() async throws {
+        let configuration = MeshConfiguration()
+        try await reportingConfiguration { try await run(configuration) }
+    }
+
+    private func run(_ configuration: MeshConfiguration) async throws {
+        let telemetry = try Telemetry.start(role: "dev", configuration: configuration, format: .text)
+        let appPort = try port ?? configuration.port("APP_API_PORT", default: 8007)
+        let servicePort = try configuration.port("HTTP_PORT", default: 8080)
+        let definitions = try DefinitionFolders(configuration: configuration).load()
+        let folder = data ?? configuration.text("MALLA_DATA", default: ".malla")
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            throw ConfigurationError("the data folder \(folder) can't be made: \(error.localizedDescription)")
+        }
+        let secrets = try DevSecrets.load(folder: folder, configuration: configuration)
+        let base = "http://\(host == "0.0.0.0" ? "127.0.0.1" : host):\(appPort)"
+        let parts = try EmbeddedWiring(
+            folder: folder, publicURL: base, mediaKey: secrets.values["MEDIA_KEY"] ?? "",
+            configuration: configuration, logger: telemetry.logger)
+        let assembly = RoleAssembly(
+            configuration: configuration, parts: parts, telemetry: telemetry, secrets: secrets.values)
+        try await parts.ledger.migrate()
+        let (admission, serviceServices) = try assembly.serviceAPI(
+            definitions.services, host: host, port: servicePort)
+        let (api, appServices) = try assembly.appAPI(
+            definitions, handOver: DirectHandOver(admission: admission), host: host, port: appPort
+        ) { Self.greet(base, secrets, definitions, folder: folder) }
+        try await api.storeDefinitions()
+        let worker = try assembly.worker(definitions.services)
+        try await assembly.run([worker] + serviceServices + appServices)
+    }
+
+    private static func greet(_ base: String, _ secrets: DevSecrets, _ definitions: Definitions, folder: String) {
+        Terminal.say("malla dev: App API at \(base), state in \(folder)")
+        for (name, app) in definitions.apps.sorted(by: { $0.key < $1.key }) {
+            Terminal.say("  \(base)/\(name)/call  methods: \(app.methods.keys.sorted().joined(separator: ", "))")
+        }
+        if secrets.areNew {
+            Terminal.say("Tokens, made up now, kept in \(folder)/tokens.env and not shown again:")
+            for name in ["MARKETPLACE_TOKEN", "AI_SERVICE_TOKEN", "CALLBACK_SECRET"] {
+                Terminal.say("  \(name)=\(secrets.values[name] ?? "")")
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import AppAPI
+import Foundation
+import Glibc
+import Plumbing
+import ServiceAPI
+import ServiceWorker
+import Workflow
+
+extension MeshConfiguration {
+    /// The settings of the App API.
+    ///
+    /// - Parameter secrets: tokens that stand in for those that the environment does not give.
+    func appSettings(secrets: [String: String] = [:]) throws -> AppSettings {
+        var settings = AppSettings()
+        settings.apiVersion = text("API_VERSION", default: settings.apiVersion)
+        settings.apiName = text("API_NAME", default: settings.apiName)
+        settings.tokens = tokens("MARKETPLACE_TOKEN", secrets)
+        guard !settings.tokens.isEmpty else {
+            throw ConfigurationError(missing: "MARKETPLACE_TOKEN", "the token that clients send as x-marketplace-token")
+        }
+        settings.callbackURL = text("MARKETPLACE_CALLBACK")
+        settings.callbackSecrets = try tokens("CALLBACK_SECRET", secrets).map { secret in
+            guard let parsed = WebhookSecret(secret) else {
+                throw ConfigurationError("CALLBACK_SECRET can't be used: give whsec_ and base64 of at least 16 bytes")
+            }
+            return parsed
+        }
+        settings.callbackTokenOrigins = list("CALLBACK_TOKEN_ORIGINS")
+        settings.callbackAllowNetworks = list("CALLBACK_ALLOW_NETWORKS")
+        settings.meshToken = tokens("MESH_TOKEN", secrets).first
+        settings.maxBody = try bytes("MAX_BODY", default: settings.maxBody)
+        settings.resultTTL = try duration("RESULT_TTL", default: settings.resultTTL)
+        settings.retention = try retention()
+        return settings
+    }
+
+    /// The settings of the Service API for these services.
+    func serviceSettings(
+        _ services: [String: ServiceDefinition], secrets: [String: String] = [:]
+    ) throws -> ServiceSettings {
+        ServiceSettings(
+            services: services, meshTokens: tokens("MESH_TOKEN", secrets),
+            serviceTokens: tokens("AI_SERVICE_TOKEN", secrets), maxBody: try bytes("MAX_BODY", default: 10 << 20))
+    }
+
+    /// The settings of a worker for these services.
+    func workerSettings(_ services: [String: ServiceDefinition]) throws -> WorkerSettings {
+        var settings = WorkerSettings(
+            name: text("WORKER_ID", default: Self.hostName), services: services.values.sorted { $0.name < $1.name })
+        settings.drainTimeout = try duration("DRAIN_TIMEOUT", default: settings.drainTimeout)
+        settings.resultTimeToLive = try duration("RESULT_TTL", default: settings.resultTimeToLive)
+        return settings
+    }
+
+    /// The settings of the process engine on this machine.
+    func engineSettings() -> ProcessEngineSettings {
+        let python = text("MALLA_PYTHON") ?? text("VIRTUAL_ENV").map { "\($0)/bin/python3" } ?? Self.virtualPython()
+        return ProcessEngineSettings(
+            python: python, modules: absolute(DefinitionFolders.shipped("python")),
+            environment: ProcessInfo.processInfo.environment, gpus: Self.gpus())
+    }
+
+    private func retention() throws -> Duration? {
+        let days = try int("RETENTION_DAYS", default: 30)
+        return days > 0 ? .seconds(days * 86400) : nil
+    }
+
+    private func tokens(_ name: String, _ secrets: [String: String]) -> [String] {
+        let given = list(name)
+        return given.isEmpty ? secrets[name].map { [$0] } ?? [] : given
+    }
+
+    private func absolute(_ path: String) -> String {
+        URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+
+    /// The Python of the environment that `make` sets up beside the definitions, when it is there.
+    private static func virtualPython() -> String? {
+        let python = URL(fileURLWithPath: DefinitionFolders.shipped(".venv")).standardizedFileURL.path + "/bin/python3"
+        return FileManager.default.isExecutableFile(atPath: python) ? python : nil
+    }
+
+    private static var hostName: String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return "worker" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// The numbers of this machine's NVIDIA GPUs, from their device files.
+    private static func gpus() -> [Int] {
+        let devices = (try? FileManager.default.contentsOfDirectory(atPath: "/dev")) ?? []
+        return devices.compactMap { $0.hasPrefix("nvidia") ? Int($0.dropFirst(6)) : nil }.sorted()
+    }
+}
