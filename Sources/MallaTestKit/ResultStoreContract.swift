@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import Plumbing
+import Plumbing
 public import ResultStore
 
 /// What every result store must do; run it on each adapter.

@@ -89,7 +89,8 @@ struct JobRun: Sendable {
         case .succeed(let result):
             // The slot is free although the result may still have to be checked and stored: the handler is done.
             await slotFreed(End(wasHandedBack: false))
-            await pack(result, duration)
+            // Its own task: a result that came in time counts even when this task was cancelled meanwhile.
+            await Task { await pack(result, duration) }.value
             return
         }
         await slotFreed(End(wasHandedBack: false))

@@ -58,7 +58,8 @@ final class WorkerFloor: Sendable {
     func handBack(_ probe: LeaseProbe) async {
         leases.set(.returning, of: probe.lease)
         do {
-            try await returns.submit(probe)
+            // Its own task: the caller is often the very task that was cancelled.
+            try await Task { try await returns.submit(probe) }.value
         } catch {
             log.warning(
                 "a lease could not be handed back and will be at the next beat",

@@ -83,11 +83,13 @@ import Workflow
             do {
                 return "\(try await call(handler, fixture, input))"
             } catch {
-                return ((error as? JobError)?.message ?? "\(error)") + ((error as? JobError)?.isFinal == true ? "" : "!")
+                let refused = error as? JobError
+                return (refused?.message ?? "\(error)") + (refused?.isFinal == true ? "" : "!")
             }
         }
         #expect(await refusal(["op": "enrol", "name": "b", "faces": []], by: handler).contains("no face"))
-        let two: JSON = ["op": "enrol", "name": "b", "faces": [["vector": [1], "model": "m"], ["vector": [1], "model": "m"]]]
+        let face: JSON = ["vector": [1], "model": "m"]
+        let two: JSON = ["op": "enrol", "name": "b", "faces": [face, face]]
         #expect(await refusal(two, by: handler).contains("2 faces"))
         #expect(await refusal(enrolment("b", [1, 2, 3]), by: handler).contains("3 numbers"))
         #expect(await refusal(["op": "burn", "name": "b"], by: handler) == "'op' is 'enrol' or 'forget'")

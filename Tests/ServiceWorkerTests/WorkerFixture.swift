@@ -7,8 +7,10 @@ import BrokerInProcess
 import Foundation
 import Ledger
 import LedgerSQLite
+import MediaStore
 import MediaStoreFiles
 import Plumbing
+import ResultStore
 import ResultStoreInProcess
 import Workflow
 
@@ -16,11 +18,11 @@ import Workflow
 
 /// A worker's surroundings on embedded adapters: jobs come in, completions are settled as a Service API does it.
 struct WorkerFixture {
-    let inner: SQLiteLedger
+    let inner: any Ledger
     let ledger: FaultyLedger
-    let broker = InProcessBroker()
-    let results = InProcessResultStore()
-    let media: FilesMediaStore
+    let broker: any Broker = InProcessBroker()
+    let results: any ResultStore = InProcessResultStore()
+    let media: any MediaStore
     let folder: String
 
     /// A job that was settled, as the ledger saw it.
@@ -89,7 +91,8 @@ struct WorkerFixture {
             for await batch in inlet {
                 let completions = batch.compactMap { try? Completion(body: $0.body) }
                 let settlements = completions.map { Settlement(job: $0.job, event: $0.event, result: $0.result) }
-                guard let outcome = try? await ledger.settle(settlements, tasks: [], finishing: DirectFinishing()) else {
+                let finishing = DirectFinishing()
+                guard let outcome = try? await ledger.settle(settlements, tasks: [], finishing: finishing) else {
                     continue
                 }
                 subscription.settle(batch.map(\.tag), .acknowledged)
