@@ -102,8 +102,9 @@ extension BrokerContract {
             let got = BrokerDeliveries()
             let (tags, feed) = AsyncStream<[DeliveryTag]>.makeStream()
             let subscription = try await broker.consume(queue, prefetch: 1) { deliveries in
-                got.take(deliveries)
+                // In this order, or the last tags might come after the feed has been finished.
                 feed.yield(deliveries.map(\.tag))
+                got.take(deliveries)
             }
             let settling = Task { for await some in tags { subscription.settle(some, .acknowledged) } }
             try await broker.publish(messages(queue, 100))

@@ -50,12 +50,15 @@ extension BrokerContract {
             let missing = name()
             let error = await #expect(throws: BrokerError.self) {
                 try await broker.publish(
-                    messages(queue, 1) + messages(missing, 1) + messages(queue, 1, from: 1))
+                    messages(queue, 1) + messages(missing, 1) + messages(queue, 1, from: 1)
+                )
             }
             #expect(error?.code == .unroutable)
             #expect(error?.reason.contains(missing) == true)
             #expect(try await broker.depth(of: queue) == 2)
-            let other = await #expect(throws: BrokerError.self) { _ = try await broker.consume(missing, prefetch: 1) { _ in } }
+            let other = await #expect(throws: BrokerError.self) {
+                _ = try await broker.consume(missing, prefetch: 1) { _ in }
+            }
             #expect(other?.code == .unroutable)
             try await broker.publish(messages(queue, 1))
         },

@@ -50,8 +50,12 @@ public enum TestServers {
             let bucket = variable("MALLA_TEST_S3_BUCKET")
         else { return nil }
         return S3(
-            endpoint: endpoint, region: variable("MALLA_TEST_S3_REGION") ?? "us-east-1", accessKey: accessKey,
-            secretKey: secretKey, bucket: bucket)
+            endpoint: endpoint,
+            region: variable("MALLA_TEST_S3_REGION") ?? "us-east-1",
+            accessKey: accessKey,
+            secretKey: secretKey,
+            bucket: bucket
+        )
     }
 
     /// Whether this is a build server, where a missing server is a failure and not a reason to skip.

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #else
 import Darwin
 #endif
-import Synchronization
 
 /// The thread behind a ``LoopThread``: its inbox of jobs, its wake pipe and its turns.
 ///
@@ -136,7 +137,9 @@ final class LoopCore: @unchecked Sendable {
     /// Marks the loop asleep unless jobs came in meanwhile, another turn is wanted at once, or it has been stopped.
     private func mayProceedToSleep(_ wait: LoopWait) -> Bool {
         inbox.withLock { inbox in
-            guard inbox.jobs.isEmpty, !inbox.isTurnWanted, !inbox.isStopped, wait.timeoutMilliseconds != 0 else { return false }
+            guard inbox.jobs.isEmpty, !inbox.isTurnWanted, !inbox.isStopped, wait.timeoutMilliseconds != 0 else {
+                return false
+            }
             inbox.isAsleep = true
             return true
         }

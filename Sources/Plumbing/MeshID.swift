@@ -58,7 +58,8 @@ public struct MeshID: Sendable, Hashable, Comparable {
     /// The id's 16 bytes in network order.
     public var bytes: [UInt8] {
         let shifts = stride(from: UInt64(56), through: 0, by: -8)
-        return shifts.map { UInt8(truncatingIfNeeded: high >> $0) } + shifts.map { UInt8(truncatingIfNeeded: low >> $0) }
+        return shifts.map { UInt8(truncatingIfNeeded: high >> $0) }
+            + shifts.map { UInt8(truncatingIfNeeded: low >> $0) }
     }
 
     /// Orders ids as PostgreSQL orders its `uuid`: by bytes.

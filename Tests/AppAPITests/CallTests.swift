@@ -30,8 +30,10 @@ import Workflow
         let fixture = try await MarketplaceFixture()
         try await fixture.serve { client in
             let body: JSON = ["method": "chain", "payload": ["n": 1]]
-            #expect(try await client.send(.post, "/contract/call", body).code == "CO_001")
-            #expect(try await client.send(.post, "/nobody/call", body).status == 404)
+            let known = try await client.send(.post, "/contract/call", body)
+            let unknown = try await client.send(.post, "/nobody/call", body)
+            #expect(known.code == "CO_001")
+            #expect(unknown.status == 404)
         }
     }
 

@@ -9,7 +9,10 @@ import Testing
 
 extension RabbitBroker {
     /// A client of the tests' server.
-    static func forTests(url: String? = TestServers.amqp, _ change: (inout RabbitSettings) -> Void = { _ in }) throws
+    static func forTests(
+        url: String? = TestServers.amqp,
+        _ change: (inout RabbitSettings) -> Void = { _ in }
+    ) throws
         -> RabbitBroker
     {
         var settings = try RabbitSettings(url: try #require(url))

@@ -17,11 +17,15 @@ extension RabbitMQTests {
         }
 
         /// A consumer that acknowledges everything at once.
-        private func drain(_ broker: RabbitBroker, _ queue: String, into got: BrokerDeliveries) async throws -> Task<Void, Never> {
+        private func drain(
+            _ broker: RabbitBroker,
+            _ queue: String,
+            into got: BrokerDeliveries
+        ) async throws -> Task<Void, Never> {
             let (tags, feed) = AsyncStream<[DeliveryTag]>.makeStream()
             let subscription = try await broker.consume(queue, prefetch: 20) { deliveries in
-                got.take(deliveries)
                 feed.yield(deliveries.map(\.tag))
+                got.take(deliveries)
             }
             return Task { for await some in tags { subscription.settle(some, .acknowledged) } }
         }
@@ -156,7 +160,9 @@ extension RabbitMQTests {
         }
 
         @Test func anUnreachableBrokerEndsCallsByTheirDeadline() async throws {
-            let broker = try RabbitBroker.forTests(url: "amqp://127.0.0.1:1") { $0.publishDeadline = .milliseconds(500) }
+            let broker = try RabbitBroker.forTests(url: "amqp://127.0.0.1:1") {
+                $0.publishDeadline = .milliseconds(500)
+            }
             let declaring = await #expect(throws: BrokerError.self) { try await broker.declare("x") }
             #expect(declaring?.code == .unavailable)
             let publishing = await #expect(throws: BrokerError.self) { try await broker.publish(text("x", 0..<3)) }

@@ -10,11 +10,15 @@ import Plumbing
 import Testing
 
 extension RabbitMQTests {
-    /// The rate of the whole way: publish, confirm, consume, acknowledge. Only with `MALLA_TEST_RATES` set.
+    /// The rate of the whole way: publish, confirm, consume, acknowledge.
+    ///
+    /// Only with `MALLA_TEST_RATES` set.
     @Suite struct Rates {
         @Test(
-            .needs(.amqp), .enabled(if: ProcessInfo.processInfo.environment["MALLA_TEST_RATES"] != nil),
-            arguments: [1, 10, 100])
+            .needs(.amqp),
+            .enabled(if: ProcessInfo.processInfo.environment["MALLA_TEST_RATES"] != nil),
+            arguments: [1, 10, 100]
+        )
         func wholeWay(batch: Int) async throws {
             let broker = try RabbitBroker.forTests()
             let queue = "malla-test-\(MeshID())"
@@ -22,8 +26,8 @@ extension RabbitMQTests {
             let got = BrokerDeliveries()
             let (tags, feed) = AsyncStream<[DeliveryTag]>.makeStream()
             let subscription = try await broker.consume(queue, prefetch: 1000) { deliveries in
-                got.take(deliveries)
                 feed.yield(deliveries.map(\.tag))
+                got.take(deliveries)
             }
             let settling = Task { for await some in tags { subscription.settle(some, .acknowledged) } }
             let total = 60_000

@@ -163,7 +163,10 @@ struct LoopThreadTests {
             defer { fclose(file) }
             var line = [CChar](repeating: 0, count: 64)
             guard fgets(&line, 64, file) != nil else { continue }
-            let text = String(decoding: line.prefix { $0 != 10 && $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let text = String(
+                decoding: line.prefix { $0 != 10 && $0 != 0 }.map { UInt8(bitPattern: $0) },
+                as: UTF8.self
+            )
             if text == String(name.prefix(15)) { count += 1 }
         }
         return count

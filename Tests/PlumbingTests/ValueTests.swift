@@ -61,7 +61,8 @@ struct MeshIDTests {
 
     @Test(arguments: [
         "", "x", "017f22e2-79b0-7cc3-98c4-dc0c0c07398", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f0",
-        "017f22e279-b0-7cc3-98c4-dc0c0c07398f", "017f22e2-79b0-7cc3-98c4-dc0c0c07398g", "é17f22e2-79b0-7cc3-98c4-dc0c0c07398",
+        "017f22e279-b0-7cc3-98c4-dc0c0c07398f", "017f22e2-79b0-7cc3-98c4-dc0c0c07398g",
+        "é17f22e2-79b0-7cc3-98c4-dc0c0c07398",
     ])
     func refuses(_ text: String) {
         #expect(MeshID(text) == nil)
@@ -106,7 +107,9 @@ struct TimestampTests {
         #expect(Timestamp(microseconds: 0).rfc3339 == "1970-01-01T00:00:00.000Z")
         #expect(Timestamp(microseconds: 59_999_600).rfc3339 == "1970-01-01T00:00:59.999Z")
         #expect(Timestamp(microseconds: -1).rfc3339 == "1969-12-31T23:59:59.999Z")
-        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-21"] { #expect(Timestamp(rfc3339: bad) == nil, "\(bad)") }
+        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-21"] {
+            #expect(Timestamp(rfc3339: bad) == nil, "\(bad)")
+        }
     }
 
     @Test func calculates() {

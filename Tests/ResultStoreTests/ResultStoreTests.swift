@@ -26,7 +26,8 @@ import Testing
     }
 
     @Test(.needs(.redis), .timeLimit(.minutes(1))) func redisHonoursTheContract() async throws {
-        let settings = try #require(RedisSettings(url: try #require(TestServers.redis)))
+        let url = try #require(TestServers.redis)
+        let settings = try #require(RedisSettings(url: url))
         let store = RedisResultStore(settings: settings, logger: Logger(label: "test"))
         try await ResultStoreContract(store: store).run()
         await store.close()

@@ -39,7 +39,9 @@ public final class InProcessBroker: Broker {
     ///
     /// - Throws: `unroutable` when there is no such queue, `unavailable` once closed.
     public func consume(
-        _ queue: String, prefetch: Int, _ handler: @escaping @Sendable ([Delivery]) -> Void
+        _ queue: String,
+        prefetch: Int,
+        _ handler: @escaping @Sendable ([Delivery]) -> Void
     ) async throws(BrokerError) -> any Subscription {
         guard prefetch > 0 else { throw BrokerError(.misuse, "a prefetch is 1 to 65535") }
         let id = try change { state throws(BrokerError) in

@@ -16,7 +16,9 @@ struct InProcessQueue {
 
     private var fresh: [Stored] = []
     private var firstFresh = 0
-    /// Given back; the earliest last. All of them came before every fresh one.
+    /// What was given back, the earliest last.
+    ///
+    /// All of them came before every fresh one.
     private var returned: [Stored] = []
 
     /// Its consumers, the next to get a message first.

@@ -49,7 +49,9 @@ struct InProcessState {
     func depth(of queue: String) -> Int? { queues[queue]?.count }
 
     mutating func addConsumer(
-        of queue: String, prefetch: Int, handler: @escaping @Sendable ([Delivery]) -> Void
+        of queue: String,
+        prefetch: Int,
+        handler: @escaping @Sendable ([Delivery]) -> Void
     ) throws(BrokerError) -> UInt64 {
         guard queues[queue] != nil else { throw BrokerError(.unroutable, "there is no queue '\(queue)'") }
         lastConsumer += 1
@@ -143,8 +145,12 @@ struct InProcessState {
         consumers[id]?.unsettled[number] = stored
         consumers[id]?.outbox.append(
             Delivery(
-                tag: DeliveryTag(generation: id, number: number), body: stored.message.body,
-                trace: stored.message.trace, isRedelivered: stored.isRedelivered))
+                tag: DeliveryTag(generation: id, number: number),
+                body: stored.message.body,
+                trace: stored.message.trace,
+                isRedelivered: stored.isRedelivered
+            )
+        )
         let mustStart = consumers[id]?.isHandingOver == false
         consumers[id]?.isHandingOver = true
         return mustStart

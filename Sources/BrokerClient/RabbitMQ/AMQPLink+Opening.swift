@@ -19,7 +19,9 @@ extension AMQPLink {
 
     /// Opens the socket, with TLS where it is wanted; blocks for at most `limit` (and name resolution).
     static func open(
-        _ raw: amqp_connection_state_t, _ settings: RabbitSettings, _ limit: Duration
+        _ raw: amqp_connection_state_t,
+        _ settings: RabbitSettings,
+        _ limit: Duration
     ) throws(AMQPFailure) {
         var time = timeval(limit)
         let socket: OpaquePointer?
@@ -57,7 +59,9 @@ extension AMQPLink {
             status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED.rawValue
             || status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue
         throw AMQPFailure(
-            kind: isCertificate ? .refused : .broken, reason: "\(what): \(String(cString: amqp_error_string2(status)))")
+            kind: isCertificate ? .refused : .broken,
+            reason: "\(what): \(String(cString: amqp_error_string2(status)))"
+        )
     }
 
     /// Throws when an answer is a failure.

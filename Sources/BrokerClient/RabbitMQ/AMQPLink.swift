@@ -24,11 +24,15 @@ final class AMQPLink {
     private let watchdog: Watchdog
     private let isUnlimited: Bool
     private let queueType: String
-    private var contents: [UInt16: AMQPContent] = [:]
+    /// Messages whose frames have not all arrived, by channel.
+    var contents: [UInt16: AMQPContent] = [:]
 
     /// Connects and logs in; blocks for at most about twice `limit`.
     init(
-        settings: RabbitSettings, name: String, limit: Duration, watchdog: Watchdog
+        settings: RabbitSettings,
+        name: String,
+        limit: Duration,
+        watchdog: Watchdog
     ) throws(AMQPFailure) {
         guard let raw = amqp_new_connection() else {
             throw AMQPFailure(kind: .broken, reason: "no memory for a connection")
@@ -38,7 +42,13 @@ final class AMQPLink {
             var seconds = CInt(clamping: settings.heartbeat.components.seconds)
             if seconds < 1 { seconds = 1 }
             let reply = camqp_login_plain(
-                raw, settings.vhost, seconds, settings.user, settings.password, name)
+                raw,
+                settings.vhost,
+                seconds,
+                settings.user,
+                settings.password,
+                name
+            )
             try Self.check(reply, "login", isLogin: true)
         } catch {
             amqp_destroy_connection(raw)
@@ -110,7 +120,15 @@ final class AMQPLink {
             queue.withCString { name in
                 Self.consumerTag(channel).withCString { tag in
                     amqp_basic_consume(
-                        raw, channel, amqp_cstring_bytes(name), amqp_cstring_bytes(tag), 0, 0, 0, amqp_empty_table) != nil
+                        raw,
+                        channel,
+                        amqp_cstring_bytes(name),
+                        amqp_cstring_bytes(tag),
+                        0,
+                        0,
+                        0,
+                        amqp_empty_table
+                    ) != nil
                 }
             }
         }
@@ -127,7 +145,11 @@ final class AMQPLink {
 
     /// Sends a message; `number` is its publish sequence number.
     func publish(
-        queue: String, body: [UInt8], trace: String?, number: UInt64, on channel: UInt16
+        queue: String,
+        body: [UInt8],
+        trace: String?,
+        number: UInt64,
+        on channel: UInt16
     ) throws(AMQPFailure) {
         let status = watchdog.guarding(descriptor) {
             body.withUnsafeBytes { bytes in
@@ -162,7 +184,9 @@ final class AMQPLink {
         return poll(&socket, 1, 0) != 0
     }
 
-    /// Reads what has arrived until an event is whole; nil when nothing more is there. Heartbeats are sent in here.
+    /// Reads what has arrived until an event is whole; nil when nothing more is there.
+    ///
+    /// Heartbeats are sent in here.
     func nextEvent() throws(AMQPFailure) -> AMQPEvent? {
         while true {
             var frame = amqp_frame_t()
@@ -173,81 +197,6 @@ final class AMQPLink {
             let event = try decode(&frame)
             if contents[frame.channel] == nil { amqp_maybe_release_buffers_on_channel(raw, frame.channel) }
             if let event { return event }
-        }
-    }
-
-    private func decode(_ frame: inout amqp_frame_t) throws(AMQPFailure) -> AMQPEvent? {
-        let channel = frame.channel
-        switch CInt(frame.frame_type) {
-        case AMQP_FRAME_METHOD:
-            return try decodeMethod(channel, frame.payload.method)
-        case AMQP_FRAME_HEADER:
-            guard let decoded = frame.payload.properties.decoded else { return nil }
-            let properties = UnsafePointer(decoded.assumingMemoryBound(to: amqp_basic_properties_t.self))
-            let size = Int(frame.payload.properties.body_size)
-            contents[channel]?.missing = size
-            contents[channel]?.body.reserveCapacity(size)
-            contents[channel]?.number = camqp_message_number(properties)
-            let trace = camqp_trace(properties)
-            if trace.len > 0 { contents[channel]?.trace = Self.text(trace) }
-            return finishContent(channel)
-        case AMQP_FRAME_BODY:
-            let fragment = UnsafeRawBufferPointer(
-                start: frame.payload.body_fragment.bytes, count: frame.payload.body_fragment.len)
-            contents[channel]?.body.append(contentsOf: fragment)
-            contents[channel]?.missing? -= fragment.count
-            return finishContent(channel)
-        default:
-            return nil
-        }
-    }
-
-    private func decodeMethod(_ channel: UInt16, _ method: amqp_method_t) throws(AMQPFailure) -> AMQPEvent? {
-        guard let decoded = method.decoded else { return nil }
-        switch Int(method.id) {
-        case CAMQP_BASIC_DELIVER:
-            let deliver = decoded.assumingMemoryBound(to: amqp_basic_deliver_t.self).pointee
-            contents[channel] = AMQPContent(
-                purpose: .delivery(tag: deliver.delivery_tag, isRedelivered: deliver.redelivered != 0))
-            return nil
-        case CAMQP_BASIC_RETURN:
-            let returned = decoded.assumingMemoryBound(to: amqp_basic_return_t.self).pointee
-            contents[channel] = AMQPContent(purpose: .returned(reason: Self.text(returned.reply_text)))
-            return nil
-        case CAMQP_BASIC_ACK:
-            let ack = decoded.assumingMemoryBound(to: amqp_basic_ack_t.self).pointee
-            return .confirmed(number: ack.delivery_tag, multiple: ack.multiple != 0, isAccepted: true)
-        case CAMQP_BASIC_NACK:
-            let nack = decoded.assumingMemoryBound(to: amqp_basic_nack_t.self).pointee
-            return .confirmed(number: nack.delivery_tag, multiple: nack.multiple != 0, isAccepted: false)
-        case CAMQP_BASIC_CANCEL:
-            return .consumerCancelled(channel: channel)
-        case CAMQP_CONNECTION_BLOCKED:
-            let blocked = decoded.assumingMemoryBound(to: amqp_connection_blocked_t.self).pointee
-            return .blocked(reason: Self.text(blocked.reason))
-        case CAMQP_CONNECTION_UNBLOCKED:
-            return .unblocked
-        case CAMQP_CHANNEL_CLOSE:
-            let close = decoded.assumingMemoryBound(to: amqp_channel_close_t.self).pointee
-            let (code, reason) = (Int(close.reply_code), Self.text(close.reply_text))
-            contents[channel] = nil
-            try confirmChannelClose(channel)
-            return .channelClosed(channel: channel, code: code, reason: reason)
-        case CAMQP_CONNECTION_CLOSE:
-            let close = decoded.assumingMemoryBound(to: amqp_connection_close_t.self).pointee
-            throw AMQPFailure(kind: .broken, reason: "the server closed the connection: \(Self.text(close.reply_text))")
-        default:
-            return nil
-        }
-    }
-
-    private func finishContent(_ channel: UInt16) -> AMQPEvent? {
-        guard let missing = contents[channel]?.missing, missing <= 0,
-            let content = contents.removeValue(forKey: channel)
-        else { return nil }
-        switch content.purpose {
-        case .delivery: return .delivered(channel: channel, content)
-        case .returned(let reason): return .returned(number: content.number, reason: reason)
         }
     }
 
@@ -266,7 +215,7 @@ final class AMQPLink {
         throw AMQPFailure(kind: .broken, reason: "\(what) had no answer")
     }
 
-    private func confirmChannelClose(_ channel: UInt16) throws(AMQPFailure) {
+    func confirmChannelClose(_ channel: UInt16) throws(AMQPFailure) {
         let status = watchdog.guarding(descriptor) {
             var answer = amqp_channel_close_ok_t()
             return amqp_send_method(raw, channel, amqp_method_number_t(CAMQP_CHANNEL_CLOSE_OK), &answer)

@@ -142,7 +142,7 @@ struct ConfirmLedger {
     ///
     /// Messages that nobody waits for are dropped; returns how many those were.
     mutating func connectionLost() -> Int {
-        let pending = sent[firstSent...].filter { !$0.isSettled } .map { (message: $0.message, call: $0.call) }
+        let pending = sent[firstSent...].filter { !$0.isSettled }.map { (message: $0.message, call: $0.call) }
         let all = pending + waiting[firstWaiting...]
         waiting = all.filter { $0.call != 0 }
         firstWaiting = 0
@@ -193,7 +193,9 @@ struct ConfirmLedger {
         if entry.failure == nil {
             if let reason = sent[index].returnReason {
                 entry.failure = BrokerError(
-                    .unroutable, "there is no queue '\(sent[index].message.queue)' (\(reason))")
+                    .unroutable,
+                    "there is no queue '\(sent[index].message.queue)' (\(reason))"
+                )
             } else if !isAccepted {
                 entry.failure = BrokerError(.refused, "the broker did not accept a message (basic.nack)")
             }

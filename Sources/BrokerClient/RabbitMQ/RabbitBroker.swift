@@ -47,7 +47,9 @@ public final class RabbitBroker: Broker {
     ///
     /// - Throws: `unroutable` when there is no such queue.
     public func consume(
-        _ queue: String, prefetch: Int, _ handler: @escaping @Sendable ([Delivery]) -> Void
+        _ queue: String,
+        prefetch: Int,
+        _ handler: @escaping @Sendable ([Delivery]) -> Void
     ) async throws(BrokerError) -> any Subscription {
         try Self.check(queue)
         guard (1...65535).contains(prefetch) else { throw BrokerError(.misuse, "a prefetch is 1 to 65535") }

@@ -39,12 +39,18 @@ extension RabbitConsumer {
     }
 
     nonisolated func consume(
-        _ queue: String, prefetch: Int, _ handler: @escaping @Sendable ([Delivery]) -> Void
+        _ queue: String,
+        prefetch: Int,
+        _ handler: @escaping @Sendable ([Delivery]) -> Void
     ) async throws(BrokerError) -> RabbitSubscription {
         let channel: UInt16? = try await ask { actor, link throws(AMQPFailure) in
             guard let channel = actor.freeChannel() else { return nil }
             actor.consumers[channel] = RabbitChannelConsumer(
-                queue: queue, prefetch: prefetch, handler: handler, channel: channel)
+                queue: queue,
+                prefetch: prefetch,
+                handler: handler,
+                channel: channel
+            )
             do throws(AMQPFailure) {
                 try actor.open(channel, on: link)
                 try link.consume(queue, on: channel)
@@ -65,7 +71,11 @@ extension RabbitConsumer {
             actor.consumers[channel]?.isPaused = isPaused
             guard consumer.isOpen, consumer.isConsuming == isPaused else { return true }
             do throws(AMQPFailure) {
-                if isPaused { try link.stopConsuming(on: channel) } else { try link.consume(consumer.queue, on: channel) }
+                if isPaused {
+                    try link.stopConsuming(on: channel)
+                } else {
+                    try link.consume(consumer.queue, on: channel)
+                }
                 actor.consumers[channel]?.isConsuming = !isPaused
             } catch {
                 // The turn opens the channel again, with the new state.
@@ -102,7 +112,9 @@ extension RabbitConsumer {
                 deadline: .now + (limit ?? settings.publishDeadline),
                 perform: { actor, link throws(AMQPFailure) in box.put(try question(actor, link)) },
                 succeed: { if let value = box.take() { answer.finish(.success(value)) } },
-                fail: { answer.finish(.failure($0)) }))
+                fail: { answer.finish(.failure($0)) }
+            )
+        )
         do {
             return try await answer.value()
         } catch let error as BrokerError {

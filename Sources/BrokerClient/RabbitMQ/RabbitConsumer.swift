@@ -39,7 +39,7 @@ actor RabbitConsumer: LoopSource {
 
     static let control: UInt16 = 1
     /// RabbitMQ's default `channel_max` is 2047.
-    private static let maxChannels: UInt16 = 2000
+    static let maxChannels: UInt16 = 2000
     /// The library's pools and the handlers are given their turn after this many events.
     private static let maxEvents = 4096
 
@@ -48,12 +48,12 @@ actor RabbitConsumer: LoopSource {
     nonisolated let settings: RabbitSettings
     let topology: RabbitTopology
     var dialler: RabbitDialler
-    private var link: AMQPLink?
+    var link: AMQPLink?
     var consumers: [UInt16: RabbitChannelConsumer] = [:]
     private var requests: [Request] = []
-    private var lastGeneration: UInt64 = 0
-    private var lastChannel: UInt16 = RabbitConsumer.control
-    private let backoff = Backoff(base: .milliseconds(100), cap: .seconds(5))
+    var lastGeneration: UInt64 = 0
+    var lastChannel: UInt16 = RabbitConsumer.control
+    let backoff = Backoff(base: .milliseconds(100), cap: .seconds(5))
     private var closing: OneShot<Void>?
     private var isGone = false
 
@@ -161,84 +161,13 @@ actor RabbitConsumer: LoopSource {
         }
     }
 
-    private func disconnect(_ failure: AMQPFailure) {
+    func disconnect(_ failure: AMQPFailure) {
         link = nil
         dialler.lost(failure)
         for channel in consumers.keys {
             consumers[channel]?.channelGone()
             consumers[channel]?.nextTry = nil
         }
-    }
-
-    private func setUpConsumers() throws(AMQPFailure) {
-        guard let link else { return }
-        for (channel, consumer) in consumers where !consumer.isOpen || (!consumer.isPaused && !consumer.isConsuming) {
-            if let next = consumer.nextTry, next > .now { continue }
-            do throws(AMQPFailure) {
-                try open(channel, on: link)
-                if !consumer.isPaused { try begin(channel, on: link) }
-                consumers[channel]?.failures = 0
-                consumers[channel]?.nextTry = nil
-            } catch {
-                if error.isFatal { throw error }
-                postpone(channel, error)
-            }
-        }
-    }
-
-    private func postpone(_ channel: UInt16, _ failure: AMQPFailure) {
-        guard var consumer = consumers[channel] else { return }
-        consumer.channelGone()
-        consumer.failures += 1
-        consumer.nextTry = .now + backoff.delay(afterFailures: consumer.failures)
-        consumers[channel] = consumer
-        dialler.logger.warning(
-            "a queue can't be consumed, trying again",
-            metadata: [LogKey.queue: "\(consumer.queue)", LogKey.error: "\(failure.reason)"])
-    }
-
-    /// Opens a consumer's channel when it is closed.
-    func open(_ channel: UInt16, on link: AMQPLink) throws(AMQPFailure) {
-        guard consumers[channel]?.isOpen == false, let prefetch = consumers[channel]?.prefetch else { return }
-        try link.openChannel(channel)
-        try link.setPrefetch(prefetch, on: channel)
-        lastGeneration += 1
-        consumers[channel]?.channelGone()
-        consumers[channel]?.generation = lastGeneration
-        consumers[channel]?.isOpen = true
-    }
-
-    /// Takes a channel's number for a new consumer; nil when none is free.
-    ///
-    /// Numbers go round, so that nothing that was on its way to an earlier consumer reaches the next one.
-    func freeChannel() -> UInt16? {
-        for _ in 0..<Self.maxChannels {
-            lastChannel = lastChannel >= Self.maxChannels ? Self.control + 1 : lastChannel + 1
-            if consumers[lastChannel] == nil { return lastChannel }
-        }
-        return nil
-    }
-
-    /// Forgets a consumer when there is no connection; tells whether that was so.
-    func forgetWhileAway(_ channel: UInt16) -> Bool {
-        guard link == nil else { return false }
-        consumers[channel] = nil
-        return true
-    }
-
-    /// Forgets a consumer whose channel could not be closed; a channel that is open ends with its connection.
-    func abandon(_ channel: UInt16) {
-        if consumers.removeValue(forKey: channel)?.isOpen == true {
-            disconnect(AMQPFailure(kind: .broken, reason: "a channel could not be closed"))
-        }
-    }
-
-    private func begin(_ channel: UInt16, on link: AMQPLink) throws(AMQPFailure) {
-        guard let consumer = consumers[channel], !consumer.isConsuming else { return }
-        // The queue may have gone with the broker's data, or been deleted under its consumer.
-        if consumer.generation > 0 { try link.declare(consumer.queue, on: channel) }
-        try link.consume(consumer.queue, on: channel)
-        consumers[channel]?.isConsuming = true
     }
 
     private func performRequests(_ answered: inout [Request]) throws(AMQPFailure) {
@@ -282,7 +211,8 @@ actor RabbitConsumer: LoopSource {
                 consumers[channel]?.isConsuming = false
                 dialler.logger.warning(
                     "the broker ended a consumer, consuming again",
-                    metadata: [LogKey.queue: "\(consumers[channel]?.queue ?? "")"])
+                    metadata: [LogKey.queue: "\(consumers[channel]?.queue ?? "")"]
+                )
             case .channelClosed(let channel, let code, let reason):
                 let failure = AMQPFailure(kind: .channelClosed(code: code), reason: reason)
                 if channel == Self.control { try link.openChannel(channel) } else { postpone(channel, failure) }
@@ -299,8 +229,12 @@ actor RabbitConsumer: LoopSource {
         consumers[channel]?.window.deliver(tag)
         consumers[channel]?.batch.append(
             Delivery(
-                tag: DeliveryTag(generation: generation, number: tag), body: content.body, trace: content.trace,
-                isRedelivered: isRedelivered))
+                tag: DeliveryTag(generation: generation, number: tag),
+                body: content.body,
+                trace: content.trace,
+                isRedelivered: isRedelivered
+            )
+        )
     }
 
     private func handOver() {
@@ -340,19 +274,16 @@ actor RabbitConsumer: LoopSource {
         var limits = requests.map { now.duration(to: $0.deadline) }
         guard let link else {
             limits.append(dialler.pause(at: now) ?? .zero)
-            return LoopWait(timeoutMilliseconds: limits.min().map(milliseconds) ?? -1)
+            return LoopWait(timeoutMilliseconds: limits.min().map(RabbitDialler.milliseconds) ?? -1)
         }
         if link.heartbeat > .zero { limits.append(link.heartbeat / 3) }
         for consumer in consumers.values {
             if let next = consumer.nextTry { limits.append(now.duration(to: next)) }
         }
         return LoopWait(
-            descriptor: link.descriptor, events: Int16(POLLIN),
-            timeoutMilliseconds: link.hasBufferedInput ? 0 : limits.min().map(milliseconds) ?? -1)
-    }
-
-    private func milliseconds(_ duration: Duration) -> CInt {
-        // Rounded up, so that the turn after the sleep finds its moment reached.
-        CInt(clamping: max(1, duration.wholeMilliseconds + 1))
+            descriptor: link.descriptor,
+            events: Int16(POLLIN),
+            timeoutMilliseconds: link.hasBufferedInput ? 0 : limits.min().map(RabbitDialler.milliseconds) ?? -1
+        )
     }
 }

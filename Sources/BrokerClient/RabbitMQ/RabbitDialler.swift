@@ -34,7 +34,9 @@ struct RabbitDialler {
 
     /// What those who wait are told while the connection is away.
     var awayError: BrokerError {
-        if case .refused = lastFailure.kind { return BrokerError(.refused, "\(settings.address): \(lastFailure.reason)") }
+        if case .refused = lastFailure.kind {
+            return BrokerError(.refused, "\(settings.address): \(lastFailure.reason)")
+        }
         return BrokerError(.unavailable, "\(settings.address): \(lastFailure.reason)")
     }
 
@@ -53,14 +55,19 @@ struct RabbitDialler {
     ///
     /// - Parameter before: when somebody's patience ends, so that a silent server does not hold the loop beyond it.
     mutating func dial(
-        before deadline: ContinuousClock.Instant?, prepare: (AMQPLink) throws(AMQPFailure) -> Void
+        before deadline: ContinuousClock.Instant?,
+        prepare: (AMQPLink) throws(AMQPFailure) -> Void
     ) -> AMQPLink? {
         let now = ContinuousClock.now
         var limit = Duration.seconds(3)
         if let deadline { limit = max(.milliseconds(200), min(limit, now.duration(to: deadline) / 2)) }
         do throws(AMQPFailure) {
             let link = try AMQPLink(
-                settings: settings, name: "malla \(role)", limit: limit, watchdog: watchdog)
+                settings: settings,
+                name: "malla \(role)",
+                limit: limit,
+                watchdog: watchdog
+            )
             try prepare(link)
             if hasBeenUp { numbers.reconnects.increment() }
             hasBeenUp = true
@@ -78,6 +85,11 @@ struct RabbitDialler {
     mutating func lost(_ failure: AMQPFailure) {
         numbers.connected.record(0)
         wait(after: failure)
+    }
+
+    /// A loop's sleep, rounded up so that the turn after it finds its moment reached.
+    static func milliseconds(_ duration: Duration) -> CInt {
+        CInt(clamping: max(1, duration.wholeMilliseconds + 1))
     }
 
     private mutating func wait(after failure: AMQPFailure) {

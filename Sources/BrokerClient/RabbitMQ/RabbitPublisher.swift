@@ -20,24 +20,12 @@ import Darwin
 /// it, and reads the confirms that arrived. Nothing is sent into a socket that has no room, so a broker that has
 /// stopped reading does not hold the loop; a message larger than that room may, until the watchdog ends it.
 actor RabbitPublisher: LoopSource {
-    private struct Inbox {
-        var calls: [(call: UInt64, messages: [Message], deadline: ContinuousClock.Instant, answer: OneShot<Void>)] = []
-        var posts: [Message] = []
-        var lastCall: UInt64 = 0
-        /// Messages that wait or are unconfirmed, here and in the ledger.
-        var occupied = 0
-        var isStarted = false
-        var isClosed = false
-        /// Whether posts would have to wait: they are dropped instead.
-        var isAway = false
-    }
-
     private static let channel: UInt16 = 1
     /// More would only fill the broker's memory; confirms come back in thousands per second.
     private static let maxUnconfirmed = 10_000
 
     private nonisolated let loop = LoopThread(name: "rabbit-publish")
-    private nonisolated let inbox = Mutex(Inbox())
+    private nonisolated let inbox = Mutex(RabbitPublishInbox())
     private nonisolated let settings: RabbitSettings
     private nonisolated let numbers: RabbitNumbers
     private let topology: RabbitTopology
@@ -239,7 +227,12 @@ actor RabbitPublisher: LoopSource {
             guard let (message, number) = ledger.takeNext() else { return }
             count += 1
             try link.publish(
-                queue: message.queue, body: message.body, trace: message.trace, number: number, on: Self.channel)
+                queue: message.queue,
+                body: message.body,
+                trace: message.trace,
+                number: number,
+                on: Self.channel
+            )
             // A long run of sends must not let the confirms fill the socket's other direction.
             if count % 256 == 0 { try readEvents() }
             if isBlocked { return }
@@ -286,17 +279,14 @@ actor RabbitPublisher: LoopSource {
         if let closing { limits.append(now.duration(to: closing.deadline)) }
         guard let link else {
             limits.append(dialler.pause(at: now) ?? .zero)
-            return LoopWait(timeoutMilliseconds: limits.min().map(milliseconds) ?? -1)
+            return LoopWait(timeoutMilliseconds: limits.min().map(RabbitDialler.milliseconds) ?? -1)
         }
         if link.heartbeat > .zero { limits.append(link.heartbeat / 3) }
         let wantsRoom = ledger.hasWaiting && !isBlocked && ledger.unconfirmedCount < Self.maxUnconfirmed
         return LoopWait(
-            descriptor: link.descriptor, events: Int16(POLLIN) | (wantsRoom ? Int16(POLLOUT) : 0),
-            timeoutMilliseconds: link.hasBufferedInput ? 0 : limits.min().map(milliseconds) ?? -1)
-    }
-
-    private func milliseconds(_ duration: Duration) -> CInt {
-        // Rounded up, so that the turn after the sleep finds its moment reached.
-        CInt(clamping: max(1, duration.wholeMilliseconds + 1))
+            descriptor: link.descriptor,
+            events: Int16(POLLIN) | (wantsRoom ? Int16(POLLOUT) : 0),
+            timeoutMilliseconds: link.hasBufferedInput ? 0 : limits.min().map(RabbitDialler.milliseconds) ?? -1
+        )
     }
 }

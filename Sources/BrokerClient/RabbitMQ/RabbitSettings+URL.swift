@@ -79,7 +79,8 @@ extension RabbitSettings {
                 continue
             }
             let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-            guard rest.count >= 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16), value != 0 else {
+            guard rest.count >= 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16), value != 0
+            else {
                 throw BrokerError(.misuse, "the broker's URL has a bad percent sign in its \(part): write %25 for one")
             }
             bytes.append(value)

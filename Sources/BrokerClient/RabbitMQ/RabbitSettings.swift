@@ -40,7 +40,9 @@ public struct RabbitSettings: Sendable, Hashable {
     public var tls: TLS?
     /// The type of the queues that are declared.
     public var queueType: QueueType
-    /// How often an idle connection is heard of; two missed ones end it. Whole seconds, at least one.
+    /// How often an idle connection is heard of; two missed ones end it.
+    ///
+    /// Whole seconds, at least one.
     public var heartbeat: Duration
     /// How long a publish or another call may take before it fails with `timeout` or `unavailable`.
     public var publishDeadline: Duration
@@ -49,9 +51,16 @@ public struct RabbitSettings: Sendable, Hashable {
 
     /// Makes settings.
     public init(
-        host: String = "localhost", port: Int? = nil, vhost: String = "/", user: String = "guest",
-        password: String = "guest", tls: TLS? = nil, queueType: QueueType = .classic,
-        heartbeat: Duration = .seconds(10), publishDeadline: Duration = .seconds(10), maxWaiting: Int = 100_000
+        host: String = "localhost",
+        port: Int? = nil,
+        vhost: String = "/",
+        user: String = "guest",
+        password: String = "guest",
+        tls: TLS? = nil,
+        queueType: QueueType = .classic,
+        heartbeat: Duration = .seconds(10),
+        publishDeadline: Duration = .seconds(10),
+        maxWaiting: Int = 100_000
     ) {
         self.host = host
         self.port = port ?? (tls == nil ? 5672 : 5671)
