@@ -79,7 +79,8 @@ struct PostgresLedgerTests {
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(Set(answers).count == 1)
-            #expect(try await ledger.loads(of: ["alpha"]) == [ServiceLoad(service: "alpha", waiting: 90, due: 90, running: 10)])
+            let expected = ServiceLoad(service: "alpha", waiting: 90, due: 90, running: 10)
+            #expect(try await ledger.loads(of: ["alpha"]) == [expected])
             await ledger.close()
         }
     }

@@ -19,7 +19,7 @@ struct PostgresTestSchema: Sendable {
     init(base: String) async throws {
         self.base = base
         name = "malla_test_" + MeshID().description.filter { $0 != "-" }
-        url = base + (base.contains("?") ? "&" : "?") + "options=-csearch_path%3D\(name)"
+        url = base + (base.contains("?") ? "&" : "?") + "options=-csearch_path%3D\(name)&application_name=\(name)"
         try await Self.execute("CREATE SCHEMA \(name)", url: base)
     }
 

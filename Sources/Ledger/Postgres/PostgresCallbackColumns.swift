@@ -9,8 +9,8 @@ import Workflow
 /// How callbacks are written to and read from the table `callbacks`.
 enum PostgresCallbackColumns {
     static let all: [(name: String, type: String)] = [
-        ("id", "uuid"), ("task_id", "uuid"), ("app", "text"), ("url", "text"), ("trusted", "bool"), ("headers", "bytea"),
-        ("body", "bytea"), ("state", "smallint"), ("attempts", "int"), ("due_at", "timestamptz"),
+        ("id", "uuid"), ("task_id", "uuid"), ("app", "text"), ("url", "text"), ("trusted", "bool"),
+        ("headers", "bytea"), ("body", "bytea"), ("state", "smallint"), ("attempts", "int"), ("due_at", "timestamptz"),
         ("created_at", "timestamptz"),
     ]
 

@@ -54,7 +54,7 @@ extension LedgerError {
             case "23505" where statement?.isRaceOnDuplicate == true: .conflict
             case "57014", "55P03", "25P03": .timeout
             case "": .unavailable
-            default: sqlState.hasPrefix("08") || sqlState.hasPrefix("57P") || sqlState.hasPrefix("53") ? .unavailable : .misuse
+            default: ["08", "57P", "53"].contains { sqlState.hasPrefix($0) } ? .unavailable : .misuse
             }
         let place = statement.map { $0.name.isEmpty ? "" : " in \($0.name)" } ?? ""
         self.init(code, sqlState.isEmpty ? message : "\(sqlState)\(place): \(message)")

@@ -13,7 +13,9 @@ extension PostgresLedger {
             Self.reap,
             [age.postgresMicroseconds, Int64(limit), Int32(JobRules.poisonOrphanings)])
         let bury = PostgresCall(Self.forgetWorkers, [age.postgresMicroseconds])
-        let rows = try await retryingConflicts { () async throws(LedgerError) in try await run([call, bury], on: quick) }
+        let rows = try await retryingConflicts { () async throws(LedgerError) in
+            try await run([call, bury], on: quick)
+        }
         var (ready, poison): ([Job], [Job]) = ([], [])
         for (isReady, job) in try rows[0].map({ row throws(LedgerError) in
             (try row.bool(), try PostgresJobColumns.read(&row))

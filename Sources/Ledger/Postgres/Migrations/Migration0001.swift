@@ -5,8 +5,8 @@
 extension PostgresMigration {
     /// The tables of the ledger.
     ///
-    /// Payloads are the bytes of their JSON, so nothing that a handler returns can fail a statement. There are no foreign
-    /// keys: rows are written and swept together in one transaction, and each check would cost a look-up per job.
+    /// Payloads are the bytes of their JSON, so nothing that a handler returns can fail a statement. There are no
+    /// foreign keys: rows are written and swept together in one transaction, and a check would cost a look-up per job.
     static let ledger = PostgresMigration(
         number: 1, name: "ledger",
         statements: [
@@ -44,8 +44,8 @@ extension PostgresMigration {
 
     private static let definitions = """
         CREATE TABLE definitions (
-            hash text PRIMARY KEY, app text NOT NULL, method text NOT NULL, stages text[] NOT NULL, stored bytea NOT NULL,
-            stored_at timestamptz NOT NULL DEFAULT clock_timestamp())
+            hash text PRIMARY KEY, app text NOT NULL, method text NOT NULL, stages text[] NOT NULL,
+            stored bytea NOT NULL, stored_at timestamptz NOT NULL DEFAULT clock_timestamp())
         """
 
     private static let workers = """
@@ -73,8 +73,8 @@ extension PostgresMigration {
     /// What the sweep has deleted, by the day (UTC) of its acceptance.
     private static let userNumbers = """
         CREATE TABLE user_numbers (
-            app text NOT NULL, user_id text NOT NULL, method text NOT NULL, day date NOT NULL, succeeded bigint NOT NULL,
-            failed bigint NOT NULL, cancelled bigint NOT NULL, timed_out bigint NOT NULL,
+            app text NOT NULL, user_id text NOT NULL, method text NOT NULL, day date NOT NULL,
+            succeeded bigint NOT NULL, failed bigint NOT NULL, cancelled bigint NOT NULL, timed_out bigint NOT NULL,
             PRIMARY KEY (app, user_id, method, day)
         ) WITH (fillfactor = 80)
         """
@@ -97,7 +97,7 @@ extension PostgresMigration {
         "CREATE INDEX tasks_finished ON tasks (finished_at) WHERE finished_at IS NOT NULL",
         "CREATE INDEX jobs_due ON jobs (service, rank, id) WHERE state = 0 AND run_after IS NULL",
         "CREATE INDEX jobs_later ON jobs (run_after, service) WHERE state = 0 AND run_after IS NOT NULL",
-        // Unique, so that a claim that is repeated while the first is still under way waits for it and takes nothing more.
+        // Unique: a claim that is repeated while the first is still under way waits for it and takes nothing more.
         "CREATE UNIQUE INDEX jobs_running ON jobs (worker, lease) WHERE state = 1",
         "CREATE INDEX jobs_task ON jobs (task_id, stage, item) WHERE task_id IS NOT NULL",
         "CREATE INDEX jobs_direct_open ON jobs (deadline) WHERE task_id IS NULL AND state < 2 AND deadline IS NOT NULL",
