@@ -61,7 +61,7 @@ import Workflow
         var headers: HTTPFields = [:]
         headers.set("x-user-id", "ann")
         #expect(throws: MarketplaceRefusal.self) { try gate.identify(headers) }
-        for wrong in ["", "old", "old-token ", "OLD-TOKEN"] {
+        for wrong in ["", "old", "old-tokens", "OLD-TOKEN"] {
             headers.set("x-marketplace-token", wrong)
             #expect(throws: MarketplaceRefusal.self) { try gate.identify(headers) }
         }

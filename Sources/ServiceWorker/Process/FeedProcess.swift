@@ -48,3 +48,11 @@ struct FeedGift: Sendable {
     let number: UInt64
     let body: [UInt8]
 }
+
+extension [String: FeedProcess] {
+    /// The process that asks for jobs and runs the fewest, below `capacity`; by name where several do.
+    func leastBusyTaker(_ capacity: Int) -> String? {
+        let asking = filter { !$0.value.takers.isEmpty && !$0.value.isLeaving && $0.value.running.count < capacity }
+        return asking.min { ($0.value.running.count, $0.key) < ($1.value.running.count, $1.key) }?.key
+    }
+}

@@ -227,7 +227,7 @@ struct FeedState: Sendable {
     /// Gives what waits to those that ask.
     mutating func deal(_ now: ContinuousClock.Instant) -> [FeedEffect] {
         var effects: [FeedEffect] = []
-        while let first = waiting.first, let oldest = jobs[first]?.since, let name = leastBusyTaker() {
+        while let first = waiting.first, let oldest = jobs[first]?.since, let name = processes.leastBusyTaker(capacity) {
             guard let process = processes[name], let taker = process.takers.first else { break }
             let room = min(taker.max, capacity - process.running.count)
             let until = oldest + batchMaxWait
@@ -246,17 +246,6 @@ struct FeedState: Sendable {
     }
 
     // Parts
-
-    private func leastBusyTaker() -> String? {
-        var best: (name: String, load: Int)?
-        for (name, process) in processes where !process.takers.isEmpty && !process.isLeaving {
-            let load = process.running.count
-            guard load < capacity else { continue }
-            if let found = best, (found.load, found.name) <= (load, name) { continue }
-            best = (name, load)
-        }
-        return best?.name
-    }
 
     private mutating func hand(to process: String, atMost count: Int) -> [FeedGift] {
         var gifts: [FeedGift] = []
