@@ -65,43 +65,65 @@ let package = Package(
 
         // Layer 4: the adapters
         .target(
-            name: "BrokerRabbitMQ", dependencies: ["BrokerClient", "Plumbing", "CRabbitMQ", logging, metrics],
-            path: "Sources/BrokerClient/RabbitMQ"),
+            name: "BrokerRabbitMQ",
+            dependencies: ["BrokerClient", "Plumbing", "CRabbitMQ", logging, metrics],
+            path: "Sources/BrokerClient/RabbitMQ"
+        ),
         .target(
-            name: "BrokerInProcess", dependencies: ["BrokerClient", "Plumbing"],
-            path: "Sources/BrokerClient/InProcess"),
+            name: "BrokerInProcess",
+            dependencies: ["BrokerClient", "Plumbing"],
+            path: "Sources/BrokerClient/InProcess"
+        ),
         .target(
             name: "LedgerPostgres",
             dependencies: ["Ledger", "Workflow", "Plumbing", "CPostgres", logging, metrics],
-            path: "Sources/Ledger/Postgres"),
+            path: "Sources/Ledger/Postgres"
+        ),
         .target(
-            name: "LedgerSQLite", dependencies: ["Ledger", "Workflow", "Plumbing", grdb, logging],
-            path: "Sources/Ledger/SQLite"),
+            name: "LedgerSQLite",
+            dependencies: ["Ledger", "Workflow", "Plumbing", grdb, logging],
+            path: "Sources/Ledger/SQLite"
+        ),
         .target(
             name: "ResultStoreRedis",
             dependencies: ["ResultStore", "Workflow", "Plumbing", "CHiredis", logging, metrics],
-            path: "Sources/ResultStore/Redis"),
+            path: "Sources/ResultStore/Redis"
+        ),
         .target(
-            name: "ResultStoreInProcess", dependencies: ["ResultStore", "Workflow", "Plumbing"],
-            path: "Sources/ResultStore/InProcess"),
+            name: "ResultStoreInProcess",
+            dependencies: ["ResultStore", "Workflow", "Plumbing"],
+            path: "Sources/ResultStore/InProcess"
+        ),
         .target(
             name: "MediaStoreS3",
             dependencies: ["MediaStore", "Workflow", "HTTPTransfer", "Plumbing", crypto, logging],
-            path: "Sources/MediaStore/S3"),
+            path: "Sources/MediaStore/S3"
+        ),
         .target(
-            name: "MediaStoreFiles", dependencies: ["MediaStore", "Workflow", "Plumbing", crypto],
-            path: "Sources/MediaStore/Files"),
+            name: "MediaStoreFiles",
+            dependencies: ["MediaStore", "Workflow", "Plumbing", crypto],
+            path: "Sources/MediaStore/Files"
+        ),
 
         // Layer 4: the roles. They see ports, never adapters.
         .target(
             name: "AppAPI",
-            dependencies: ports + ["HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics]),
+            dependencies: ports + [
+                "HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics,
+            ]
+        ),
         .target(
             name: "ServiceAPI",
-            dependencies: ports + ["HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics]),
+            dependencies: ports + [
+                "HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics,
+            ]
+        ),
         .target(
             name: "ServiceWorker",
-            dependencies: ports + ["HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics]),
+            dependencies: ports + [
+                "HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics,
+            ]
+        ),
 
         // Layer 5: the executable
         .executableTarget(
@@ -109,7 +131,8 @@ let package = Package(
             dependencies: ports + adapters + [
                 "AppAPI", "ServiceAPI", "ServiceWorker", "HTTPTransfer", "Workflow", "Plumbing",
                 crypto, hummingbird, lifecycle, logging, metrics, configuration, arguments,
-            ]),
+            ]
+        ),
 
         // Tests
         .target(name: "MallaTestKit", dependencies: ports + ["HTTPTransfer", "Workflow", "Plumbing", logging]),
@@ -118,45 +141,63 @@ let package = Package(
         .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Plumbing", "MallaTestKit"]),
         .testTarget(
             name: "BrokerTests",
-            dependencies: ["BrokerClient", "BrokerRabbitMQ", "BrokerInProcess", "Plumbing", "MallaTestKit", logging]),
+            dependencies: ["BrokerClient", "BrokerRabbitMQ", "BrokerInProcess", "Plumbing", "MallaTestKit", logging]
+        ),
         .testTarget(
             name: "LedgerTests",
-            dependencies: ["Ledger", "LedgerPostgres", "LedgerSQLite", "Workflow", "Plumbing", "MallaTestKit", logging]),
+            dependencies: ["Ledger", "LedgerPostgres", "LedgerSQLite", "Workflow", "Plumbing", "MallaTestKit", logging]
+        ),
         .testTarget(
             name: "ResultStoreTests",
-            dependencies: ["ResultStore", "ResultStoreRedis", "ResultStoreInProcess", "Workflow", "Plumbing", "MallaTestKit", logging]),
+            dependencies: [
+                "ResultStore", "ResultStoreRedis", "ResultStoreInProcess", "Workflow", "Plumbing", "MallaTestKit",
+                logging,
+            ]
+        ),
         .testTarget(
             name: "MediaStoreTests",
             dependencies: [
                 "MediaStore", "MediaStoreS3", "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit",
                 crypto, logging,
-            ]),
+            ]
+        ),
         .testTarget(name: "HTTPTransferTests", dependencies: ["HTTPTransfer", "Plumbing", "MallaTestKit", logging]),
         .testTarget(
             name: "AppAPITests",
-            dependencies: ports + ["AppAPI", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess", "MediaStoreFiles",
+            dependencies: ports + [
+                "AppAPI", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess", "MediaStoreFiles",
                 "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging, hummingbird, crypto,
-                .product(name: "HummingbirdTesting", package: "hummingbird")]),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]
+        ),
         .testTarget(
             name: "ServiceAPITests",
-            dependencies: ports + ["ServiceAPI", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess",
+            dependencies: ports + [
+                "ServiceAPI", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess",
                 "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging, hummingbird,
-                .product(name: "HummingbirdTesting", package: "hummingbird")]),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]
+        ),
         .testTarget(
             name: "ServiceWorkerTests",
-            dependencies: ports + ["ServiceWorker", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess",
-                "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging]),
+            dependencies: ports + [
+                "ServiceWorker", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess",
+                "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging,
+            ]
+        ),
         .testTarget(
             name: "MeshTests",
-            dependencies: ports + adapters + ["Malla", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging]),
+            dependencies: ports + adapters + ["Malla", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
 
 for target in package.targets where target.type != .system {
-    target.swiftSettings = (target.swiftSettings ?? []) + [
-        .enableUpcomingFeature("ExistentialAny"),
-        .enableUpcomingFeature("InternalImportsByDefault"),
-        .enableUpcomingFeature("MemberImportVisibility"),
-    ]
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .enableUpcomingFeature("ExistentialAny"),
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            .enableUpcomingFeature("MemberImportVisibility"),
+        ]
 }

@@ -25,7 +25,9 @@ public protocol Broker: Sendable {
     ///
     /// At most `prefetch` deliveries are unsettled at a time. The handler runs on the connection's thread.
     func consume(
-        _ queue: String, prefetch: Int, _ handler: @escaping @Sendable ([Delivery]) -> Void
+        _ queue: String,
+        prefetch: Int,
+        _ handler: @escaping @Sendable ([Delivery]) -> Void
     ) async throws(BrokerError) -> any Subscription
 
     /// How many messages of a queue wait to be delivered; nil when there is no such queue.

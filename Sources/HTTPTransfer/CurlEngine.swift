@@ -3,12 +3,13 @@
 // Copyright 2026 the Malla authors
 
 internal import CCurl
+internal import Plumbing
+
 #if canImport(Glibc)
 internal import Glibc
 #else
 internal import Darwin
 #endif
-internal import Plumbing
 
 /// One multi handle of curl on its own thread, and the requests under way on it.
 actor CurlEngine: LoopSource {
@@ -119,7 +120,8 @@ actor CurlEngine: LoopSource {
     // MARK: Streamed requests
 
     private func feed(
-        _ easy: UnsafeMutableRawPointer, with bytes: AsyncThrowingStream<[UInt8], any Error>
+        _ easy: UnsafeMutableRawPointer,
+        with bytes: AsyncThrowingStream<[UInt8], any Error>
     ) -> Task<Void, Never> {
         // The address names the exchange and is never followed here; `active` says whether it still is the same one.
         let key = UInt(bitPattern: easy)

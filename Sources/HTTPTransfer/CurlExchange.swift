@@ -3,14 +3,17 @@
 // Copyright 2026 the Malla authors
 
 internal import CCurl
+internal import Plumbing
+
 #if canImport(Glibc)
 internal import Glibc
 #else
 internal import Darwin
 #endif
-internal import Plumbing
 
-/// One request under way, with everything that curl points into. It lives on the loop thread alone.
+/// One request under way, with everything that curl points into.
+///
+/// It lives on the loop thread alone.
 final class CurlExchange {
     let request: TransferRequest
     let authority: String

@@ -113,10 +113,14 @@ struct CurlSetup {
         var list: UnsafeMutablePointer<curl_slist>?
         // Without a value curl leaves its own header out: no waiting for "100 Continue", no invented content type.
         var lines = ["Expect:"]
-        if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) { lines.append("Content-Type:") }
+        if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+            lines.append("Content-Type:")
+        }
         for header in request.headers {
             // The length and its coding are curl's to say, from the body it has.
-            guard !["content-length", "transfer-encoding", "expect"].contains(header.name.lowercased()) else { continue }
+            guard !["content-length", "transfer-encoding", "expect"].contains(header.name.lowercased()) else {
+                continue
+            }
             lines.append(header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)")
         }
         for line in lines {

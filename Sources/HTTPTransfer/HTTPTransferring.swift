@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-/// Sends HTTP requests. Redirects are never followed, proxies never used.
+/// Sends HTTP requests.
+///
+/// Redirects are never followed, proxies never used.
 public protocol HTTPTransferring: Sendable {
     /// Sends a request and collects the answer.
     func send(_ request: TransferRequest) async throws(TransferError) -> TransferResponse

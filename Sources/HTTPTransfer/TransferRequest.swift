@@ -29,8 +29,12 @@ public struct TransferRequest: Sendable {
 
     /// Makes a request.
     public init(
-        _ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: Body = .none,
-        timeout: Duration = .seconds(15), answerLimit: Int = 1 << 20
+        _ method: String,
+        _ url: String,
+        headers: [(name: String, value: String)] = [],
+        body: Body = .none,
+        timeout: Duration = .seconds(15),
+        answerLimit: Int = 1 << 20
     ) {
         self.method = method
         self.url = url

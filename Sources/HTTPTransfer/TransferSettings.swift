@@ -17,8 +17,11 @@ public struct TransferSettings: Sendable {
 
     /// Makes settings.
     public init(
-        policy: NetworkPolicy = .anywhere, connectionsPerHost: Int = 64, idleConnections: Int = 128,
-        connectTimeout: Duration = .seconds(10), certificateAuthorityFile: String? = nil
+        policy: NetworkPolicy = .anywhere,
+        connectionsPerHost: Int = 64,
+        idleConnections: Int = 128,
+        connectTimeout: Duration = .seconds(10),
+        certificateAuthorityFile: String? = nil
     ) {
         self.policy = policy
         self.connectionsPerHost = connectionsPerHost

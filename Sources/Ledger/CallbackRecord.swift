@@ -42,8 +42,15 @@ public struct CallbackRecord: Sendable {
 
     /// Makes a callback that is due at `dueAt`.
     public init(
-        id: MeshID, task: TaskID, app: String, url: String, isTrusted: Bool,
-        headers: [(name: String, value: String)], body: [UInt8], dueAt: Timestamp, createdAt: Timestamp
+        id: MeshID,
+        task: TaskID,
+        app: String,
+        url: String,
+        isTrusted: Bool,
+        headers: [(name: String, value: String)],
+        body: [UInt8],
+        dueAt: Timestamp,
+        createdAt: Timestamp
     ) {
         self.id = id
         self.task = task
@@ -74,7 +81,12 @@ public struct CallbackAttempt: Sendable, Hashable {
 
     /// Makes an attempt.
     public init(
-        callback: MeshID, number: Int, startedAt: Timestamp, duration: Duration, status: Int?, error: String?
+        callback: MeshID,
+        number: Int,
+        startedAt: Timestamp,
+        duration: Duration,
+        status: Int?,
+        error: String?
     ) {
         self.callback = callback
         self.number = number

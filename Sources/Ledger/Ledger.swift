@@ -29,14 +29,18 @@ public protocol Ledger: Sendable {
     ///
     /// Locks tasks' runs, then jobs, each by id; drives a ``Settling``; writes what it plans; commits.
     func settle(
-        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome
 
     /// Claims up to `leases.count` due jobs of a service, first by rank; repeating the same leases gives the same jobs.
     ///
     /// A claimed job carries one of the leases. Fewer jobs than leases means that no more are due.
     func claim(
-        service: String, worker: String, leases: [LeaseID]
+        service: String,
+        worker: String,
+        leases: [LeaseID]
     ) async throws(LedgerError) -> [JobRecord]
 
     /// Gives claimed jobs back to be claimed by others; a stale lease is passed over.
@@ -79,7 +83,9 @@ public protocol Ledger: Sendable {
     ) async throws(LedgerError)
 
     /// The callbacks of a task with their attempts, oldest first.
-    func callbacks(of task: TaskID) async throws(LedgerError) -> [(callback: CallbackRecord, attempts: [CallbackAttempt])]
+    func callbacks(
+        of task: TaskID
+    ) async throws(LedgerError) -> [(callback: CallbackRecord, attempts: [CallbackAttempt])]
 
     /// Makes a task's callbacks due now, with all attempts ahead of them again; returns how many there are.
     func replayCallbacks(of task: TaskID) async throws(LedgerError) -> Int
@@ -92,7 +98,10 @@ public protocol Ledger: Sendable {
 
     /// Jobs newest first, for people: by state and service, at most `limit`, created before `before`.
     func jobs(
-        service: String?, state: JobState?, before: JobID?, limit: Int
+        service: String?,
+        state: JobState?,
+        before: JobID?,
+        limit: Int
     ) async throws(LedgerError) -> [Job]
 
     /// One job with its payloads; nil when there is none.

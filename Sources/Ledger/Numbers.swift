@@ -4,7 +4,6 @@
 
 public import Plumbing
 
-
 /// Whose numbers, and of which time.
 public struct NumbersQuery: Sendable {
     /// The app.

@@ -5,7 +5,9 @@
 public import Plumbing
 public import Workflow
 
-/// What the App API adds when runs advance inside a ledger's transaction: ids, ranks, callbacks. Pure, no I/O.
+/// What the App API adds when runs advance inside a ledger's transaction: ids, ranks, callbacks.
+///
+/// Pure, no I/O.
 public protocol RunFinishing: Sendable {
     /// Turns the engine's seed into a job of this task.
     func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job

@@ -51,8 +51,12 @@ public struct Settling {
     ///   - runs: the locked runs of these jobs' tasks and of `tasks`.
     ///   - definitions: those the ledger has at hand, by hash.
     public init(
-        settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing, now: Timestamp,
-        jobs: [JobID: Job], runs: [TaskID: (task: TaskRecord, run: Run)],
+        settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing,
+        now: Timestamp,
+        jobs: [JobID: Job],
+        runs: [TaskID: (task: TaskRecord, run: Run)],
         definitions: [String: WorkflowDefinition] = [:]
     ) {
         self.finishing = finishing
@@ -109,7 +113,8 @@ public struct Settling {
                 definitions[hash] = .failure(error)
             } catch {
                 definitions[hash] = .failure(
-                    JobError(.internal, "the workflow definition \(hash) can't be read: \(error)", isFinal: true))
+                    JobError(.internal, "the workflow definition \(hash) can't be read: \(error)", isFinal: true)
+                )
             }
         }
     }
@@ -146,7 +151,10 @@ public struct Settling {
     private typealias RunAdvance = (run: Run, effects: [RunEffect], definition: WorkflowDefinition?)
 
     private func advance(
-        _ record: TaskRecord, _ run: Run, _ events: [RunEvent], _ definition: Result<WorkflowDefinition, JobError>,
+        _ record: TaskRecord,
+        _ run: Run,
+        _ events: [RunEvent],
+        _ definition: Result<WorkflowDefinition, JobError>,
         _ needs: inout Needs
     ) -> RunAdvance? {
         switch definition {

@@ -46,8 +46,18 @@ public struct TaskRecord: Sendable {
 
     /// Makes an accepted task.
     public init(
-        id: TaskID, app: String, method: String, user: String, role: String, request: String, fingerprint: [UInt8],
-        trace: String?, callbackURL: String?, payload: [UInt8], definition: String, createdAt: Timestamp,
+        id: TaskID,
+        app: String,
+        method: String,
+        user: String,
+        role: String,
+        request: String,
+        fingerprint: [UInt8],
+        trace: String?,
+        callbackURL: String?,
+        payload: [UInt8],
+        definition: String,
+        createdAt: Timestamp,
         deadline: Timestamp
     ) {
         self.id = id

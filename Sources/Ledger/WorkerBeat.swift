@@ -24,7 +24,12 @@ public struct WorkerBeat: Sendable {
 
     /// Makes a beat.
     public init(
-        worker: String, name: String, services: [String], slots: Int, running: Int, isDraining: Bool,
+        worker: String,
+        name: String,
+        services: [String],
+        slots: Int,
+        running: Int,
+        isDraining: Bool,
         trouble: [UInt8]? = nil
     ) {
         self.worker = worker

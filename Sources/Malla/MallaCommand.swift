@@ -23,13 +23,16 @@ struct MallaCommand: AsyncParsableCommand {
                 subcommands: [
                     DevCommand.self, AppAPICommand.self, ServiceAPICommand.self, WorkerCommand.self,
                     MigrateCommand.self, CheckCommand.self,
-                ]),
+                ]
+            ),
             CommandGroup(
                 name: "Use the mesh",
                 subcommands: [
                     CallCommand.self, ResultCommand.self, StatsCommand.self, JobsCommand.self, WorkersCommand.self,
-                ]),
-        ])
+                ]
+            ),
+        ]
+    )
 }
 
 /// Exit codes for scripts, from sysexits.h where one fits.

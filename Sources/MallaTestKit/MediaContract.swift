@@ -39,17 +39,26 @@ public struct MediaContract: Sendable {
             let source = MediaSource(size: size)
             let key = "derived/\(run)/size-\(size)"
             let stored = try await store.store(
-                source.stream(), key: key, contentType: "image/png", origin: nil, limit: size)
+                source.stream(),
+                key: key,
+                contentType: "image/png",
+                origin: nil,
+                limit: size
+            )
             try await expect(stored.size == size && stored.reference.key == key, "\(size) bytes are stored as such")
             let attributes = try await store.stat(stored.reference)
             try await expect(
                 attributes == MediaAttributes(size: size, contentType: "image/png"),
-                "size and type of \(size) bytes are known, not \(String(describing: attributes))")
+                "size and type of \(size) bytes are known, not \(String(describing: attributes))"
+            )
             let content = try await store.read(stored.reference, offset: 0)
             try await expect(try await source.matches(content.bytes, from: 0), "\(size) bytes come back")
             let original = try await store.storeOriginal(source.stream(), contentType: "image/png", limit: size)
             try await expect(original.sha256 == stored.sha256, "the same bytes have the same SHA-256")
-            try await expect(original.reference.key == "originals/\(original.sha256).png", "an original lies under its SHA-256")
+            try await expect(
+                original.reference.key == "originals/\(original.sha256).png",
+                "an original lies under its SHA-256"
+            )
             let again = try await store.read(original.reference, offset: 0)
             try await expect(try await source.matches(again.bytes, from: 0), "an original of \(size) bytes comes back")
             try await store.delete(stored.reference)
@@ -67,7 +76,10 @@ public struct MediaContract: Sendable {
             for _ in 0..<8 {
                 group.addTask {
                     try await store.storeOriginal(
-                        MediaSource.stream(of: bytes + [1]), contentType: "text/plain", limit: 100)
+                        MediaSource.stream(of: bytes + [1]),
+                        contentType: "text/plain",
+                        limit: 100
+                    )
                 }
             }
             var seen: Set<StoredMedia> = []
@@ -81,14 +93,22 @@ public struct MediaContract: Sendable {
             let key = "derived/\(run)/too-large"
             let code = await failure {
                 _ = try await store.store(
-                    MediaSource(size: size).stream(), key: key, contentType: "image/png", origin: nil, limit: size - 1)
+                    MediaSource(size: size).stream(),
+                    key: key,
+                    contentType: "image/png",
+                    origin: nil,
+                    limit: size - 1
+                )
             }
             try await expect(code == .tooLarge, "more than the limit is too large, not \(String(describing: code))")
             let left = try await store.stat(MediaReference(bucket: try bucket(), key: key))
             try await expect(left == nil, "nothing is left of what was too large")
             let original = await failure {
                 _ = try await store.storeOriginal(
-                    MediaSource(size: size).stream(), contentType: "image/png", limit: size - 1)
+                    MediaSource(size: size).stream(),
+                    contentType: "image/png",
+                    limit: size - 1
+                )
             }
             try await expect(original == .tooLarge, "an original has a limit too")
         }
@@ -97,7 +117,12 @@ public struct MediaContract: Sendable {
     private func offsets() async throws {
         let source = MediaSource(size: 1_000_000)
         let stored = try await store.store(
-            source.stream(), key: "derived/\(run)/offsets", contentType: "video/mp4", origin: nil, limit: 1_000_000)
+            source.stream(),
+            key: "derived/\(run)/offsets",
+            contentType: "video/mp4",
+            origin: nil,
+            limit: 1_000_000
+        )
         for offset in [0, 1, 65_536, 999_999, 1_000_000] {
             let content = try await store.read(stored.reference, offset: offset)
             try await expect(content.attributes.size == 1_000_000, "the attributes are those of the whole")
@@ -115,7 +140,12 @@ public struct MediaContract: Sendable {
             let key = "derived/\(run)/odd-\(stored.count)/\(name)"
             let origin = MediaReference(bucket: try bucket(), key: "originals/ü \(name)")
             let media = try await store.store(
-                MediaSource.stream(of: bytes), key: key, contentType: "text/plain", origin: origin, limit: 1000)
+                MediaSource.stream(of: bytes),
+                key: key,
+                contentType: "text/plain",
+                origin: origin,
+                limit: 1000
+            )
             try await expect(media.reference.key == key, "the key \(key) stays")
             stored.append((media.reference, bytes))
         }
@@ -127,7 +157,12 @@ public struct MediaContract: Sendable {
         for key in ["", "/a", "a//b", "../a", "a/../../etc/passwd", "a/.", "a\u{0}b", "a\\b", "a/"] {
             let code = await failure {
                 _ = try await store.store(
-                    MediaSource.stream(of: [1]), key: key, contentType: "text/plain", origin: nil, limit: 10)
+                    MediaSource.stream(of: [1]),
+                    key: key,
+                    contentType: "text/plain",
+                    origin: nil,
+                    limit: 10
+                )
             }
             try await expect(code == .invalid, "the key \(key.debugDescription) is refused")
             let get = await failure {
@@ -142,8 +177,12 @@ public struct MediaContract: Sendable {
             let key = "derived/\(run)/broken"
             let code = await failure {
                 _ = try await store.store(
-                    MediaSource(size: size).stream(breakingAt: size / 2), key: key, contentType: "image/png",
-                    origin: nil, limit: size)
+                    MediaSource(size: size).stream(breakingAt: size / 2),
+                    key: key,
+                    contentType: "image/png",
+                    origin: nil,
+                    limit: size
+                )
             }
             try await expect(code == .unavailable, "a source that breaks off is reported")
             let left = try await store.stat(MediaReference(bucket: try bucket(), key: key))

@@ -55,7 +55,9 @@ public struct MediaSource: Sendable {
         return all
     }
 
-    private static let pattern: [UInt8] = (0..<131_071 + 262_144).map { UInt8(truncatingIfNeeded: ($0 % 131_071) &* 2_654_435_761 >> 7) }
+    private static let pattern: [UInt8] = (0..<131_071 + 262_144).map {
+        UInt8(truncatingIfNeeded: ($0 % 131_071) &* 2_654_435_761 >> 7)
+    }
 
     private func bytes(_ start: Int, _ count: Int) -> [UInt8] {
         var all: [UInt8] = []

@@ -71,7 +71,9 @@ public struct ResultStoreContract: Sendable {
         try expect(rest.map(\.value) == (5..<20).map { [UInt8($0)] }, "a stream does not go on after an id")
         try expect(try await store.lastEntry(of: key) == [19], "the last entry is another one")
         try expect(
-            try await store.entries(of: key, after: rest.last?.id, limit: 10).isEmpty, "entries follow the last one")
+            try await store.entries(of: key, after: rest.last?.id, limit: 10).isEmpty,
+            "entries follow the last one"
+        )
     }
 
     private func hints() async throws {

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-
-
 /// Bytes that arrive in chunks.
 public typealias ByteStream = AsyncThrowingStream<[UInt8], any Error>
 
-/// The port to the store of media. Originals lie under their SHA-256 and are never overwritten.
+/// The port to the store of media.
+///
+/// Originals lie under their SHA-256 and are never overwritten.
 ///
 /// Keys: originals `originals/<sha256><.ext>`, what stages extract `derived/<uuid>/<name>`, uploads of clients
 /// `uploads/<name>`. Nothing is ever held in memory whole.
@@ -16,12 +16,18 @@ public protocol MediaStore: Sendable {
     ///
     /// - Parameter limit: more bytes than this fail with `tooLarge`, and nothing is kept.
     func storeOriginal(
-        _ bytes: ByteStream, contentType: String, limit: Int
+        _ bytes: ByteStream,
+        contentType: String,
+        limit: Int
     ) async throws(MediaError) -> StoredMedia
 
     /// Stores bytes under a key of their own.
     func store(
-        _ bytes: ByteStream, key: String, contentType: String, origin: MediaReference?, limit: Int
+        _ bytes: ByteStream,
+        key: String,
+        contentType: String,
+        origin: MediaReference?,
+        limit: Int
     ) async throws(MediaError) -> StoredMedia
 
     /// Reads media, from `offset` on; the stream throws ``MediaError`` when it breaks off.
@@ -35,7 +41,8 @@ public protocol MediaStore: Sendable {
 
     /// A URL by which anyone can write this key until it expires, and the reference it will have. No I/O.
     func presignedPut(
-        key: String, expiresIn: Duration
+        key: String,
+        expiresIn: Duration
     ) throws(MediaError) -> (url: String, reference: MediaReference)
 
     /// Deletes media; what is not there is no error.
@@ -87,7 +94,7 @@ public struct MediaReference: Sendable, Hashable, CustomStringConvertible {
             } && bucket != "." && bucket != ".."
     }
 
-    /// `s3://bucket/key`
+    /// The form: `s3://bucket/key`.
     public var description: String { "s3://\(bucket)/\(key)" }
 }
 

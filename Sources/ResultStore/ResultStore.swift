@@ -21,7 +21,9 @@ public protocol ResultStore: Sendable {
 
     /// Reads the entries of a stream after an entry's id (nil for all), oldest first, at most `limit`.
     func entries(
-        of key: ResultKey, after id: String?, limit: Int
+        of key: ResultKey,
+        after id: String?,
+        limit: Int
     ) async throws(ResultStoreError) -> [(id: String, value: [UInt8])]
 
     /// The last entry of a stream.

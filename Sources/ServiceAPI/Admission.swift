@@ -45,8 +45,11 @@ public final class Admission: Sendable {
                     backlog.waiting[entry.service, default: 0] += 1
                     messages.append(
                         Message(
-                            queue: QueueName.tickets(service: entry.service), body: Ticket(job: entry.job).body,
-                            trace: entry.trace))
+                            queue: QueueName.tickets(service: entry.service),
+                            body: Ticket(job: entry.job).body,
+                            trace: entry.trace
+                        )
+                    )
                 }
             }
         }
@@ -56,7 +59,8 @@ public final class Admission: Sendable {
         if let first = refused.first {
             logger.warning(
                 "jobs were refused; their App API brings them again",
-                metadata: [LogKey.count: "\(refused.count)", LogKey.error: "\(first.reason)"])
+                metadata: [LogKey.count: "\(refused.count)", LogKey.error: "\(first.reason)"]
+            )
         }
         return refused
     }
@@ -68,14 +72,16 @@ public final class Admission: Sendable {
             return .init(job: entry.job, reason: reason, retryAfter: .seconds(10))
         }
         if waiting >= service.backlog {
-            let reason = "the backlog of '\(service.name)' is full: \(waiting) jobs wait, \(service.backlog) are allowed"
+            let reason =
+                "the backlog of '\(service.name)' is full: \(waiting) jobs wait, \(service.backlog) are allowed"
             return .init(job: entry.job, reason: reason, retryAfter: .seconds(2))
         }
         if !entry.definition.isEmpty, entry.definition != service.hash {
             // Not refused: the worker checks the input against its own definition before the handler sees it.
             logger.notice(
                 "an App API knows another version of a service's definition",
-                metadata: [LogKey.service: "\(service.name)", LogKey.job: "\(entry.job)"])
+                metadata: [LogKey.service: "\(service.name)", LogKey.job: "\(entry.job)"]
+            )
         }
         return nil
     }

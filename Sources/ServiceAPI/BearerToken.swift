@@ -3,8 +3,8 @@
 // Copyright 2026 the Malla authors
 
 import Crypto
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 import Plumbing
 
 /// Checks `Authorization: Bearer <token>` (or the raw token) against several tokens, in constant time.
@@ -23,6 +23,8 @@ struct BearerToken {
             let isEqual = SHA256.hash(data: Array(candidate.utf8)) == digest
             return found || isEqual
         }
-        guard matches else { throw Problem(.unauthorized, "the bearer token is not valid here", field: "Authorization") }
+        guard matches else {
+            throw Problem(.unauthorized, "the bearer token is not valid here", field: "Authorization")
+        }
     }
 }

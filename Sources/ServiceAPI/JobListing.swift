@@ -36,12 +36,16 @@ struct JobListing: Sendable {
             return id
         }
         let jobs = try await ledger.jobs(
-            service: query["service"].map { String($0) }, state: state, before: cursor, limit: limit)
+            service: query["service"].map { String($0) },
+            state: state,
+            before: cursor,
+            limit: limit
+        )
         let next = jobs.count == limit ? jobs.last.map { JSON.string($0.id.description) } : nil
         return .json(["jobs": .array(jobs.map { json(of: $0) }), "next_cursor": next ?? .null])
     }
 
-    /// `GET /api/v1/jobs/{id}`
+    /// The form: `GET /api/v1/jobs/{id}`.
     func job(_ text: String) async throws -> Response {
         guard let id = MeshID(text), let record = try await ledger.job(id) else {
             throw Problem(.notFound, "there is no job '\(text.prefix(64))'")
@@ -51,7 +55,7 @@ struct JobListing: Sendable {
         return .json(json(of: record.job).adding("input", input).adding("result", result ?? .null))
     }
 
-    /// `GET /api/v1/workers`
+    /// The form: `GET /api/v1/workers`.
     func workers() async throws -> Response {
         let workers = try await ledger.workers()
         let list = workers.map { worker -> JSON in

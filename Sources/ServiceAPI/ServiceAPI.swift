@@ -22,7 +22,10 @@ public struct ServiceAPI: Sendable {
     ///
     /// - Parameter metrics: the text of `/metrics`.
     public init(
-        settings: ServiceSettings, ledger: any Ledger, broker: any Broker, admission: Admission,
+        settings: ServiceSettings,
+        ledger: any Ledger,
+        broker: any Broker,
+        admission: Admission,
         metrics: @escaping @Sendable () -> String
     ) {
         self.settings = settings
@@ -83,15 +86,18 @@ public struct ServiceAPI: Sendable {
         router.get("/healthz") { _, _ in Response.json(["status": "ok"]) }
         router.get("/metrics") { _, _ in
             Response(
-                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics())))
+                status: .ok,
+                headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(string: metrics()))
+            )
         }
         router.get("/readyz") { _, _ in
             var failing: [(String, JSON)] = []
             do { try await ledger.ping() } catch { failing.append(("ledger", .string("\(error)"))) }
             do { try await broker.ping() } catch { failing.append(("broker", .string("\(error)"))) }
             let json: JSON = [
-                "status": failing.isEmpty ? "ok" : "not ready", "services": .array(settings.services.keys.sorted().map { .string($0) }),
+                "status": failing.isEmpty ? "ok" : "not ready",
+                "services": .array(settings.services.keys.sorted().map { .string($0) }),
                 "failing": .object(JSONObject(failing)),
             ]
             return Response.json(json, status: failing.isEmpty ? .ok : .serviceUnavailable)

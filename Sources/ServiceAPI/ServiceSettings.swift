@@ -20,7 +20,10 @@ public struct ServiceSettings: Sendable {
 
     /// Makes settings.
     public init(
-        services: [String: ServiceDefinition], meshTokens: [String], serviceTokens: [String], maxBody: Int = 10 << 20,
+        services: [String: ServiceDefinition],
+        meshTokens: [String],
+        serviceTokens: [String],
+        maxBody: Int = 10 << 20,
         retention: Duration = .seconds(30 * 86400)
     ) {
         self.services = services

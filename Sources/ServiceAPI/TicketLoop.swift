@@ -28,8 +28,13 @@ public struct TicketLoop: Service {
 
     /// Makes the loop for the services that `admission` serves.
     public init(
-        services: [String], ledger: any Ledger, broker: any Broker, admission: Admission, timers: LedgerTimers,
-        logger: Logger, period: Duration = .seconds(1)
+        services: [String],
+        ledger: any Ledger,
+        broker: any Broker,
+        admission: Admission,
+        timers: LedgerTimers,
+        logger: Logger,
+        period: Duration = .seconds(1)
     ) {
         self.services = services.sorted()
         self.ledger = ledger
@@ -69,7 +74,8 @@ public struct TicketLoop: Service {
             for job in turn.reaped {
                 logger.warning(
                     "a job of a dead worker waits again",
-                    metadata: [LogKey.job: "\(job.id)", LogKey.service: "\(job.service)"])
+                    metadata: [LogKey.job: "\(job.id)", LogKey.service: "\(job.service)"]
+                )
             }
         }
         let loads = try await ledger.loads(of: services)
@@ -92,6 +98,8 @@ public struct TicketLoop: Service {
         guard missing > 0 else { return }
         try await broker.publish(Array(repeating: Message(queue: queue, body: Ticket(job: nil).body), count: missing))
         logger.debug(
-            "tickets were replaced", metadata: [LogKey.service: "\(load.service)", LogKey.count: "\(missing)"])
+            "tickets were replaced",
+            metadata: [LogKey.service: "\(load.service)", LogKey.count: "\(missing)"]
+        )
     }
 }

@@ -28,7 +28,11 @@ enum JobEnding: Sendable, Hashable {
             self = .fail(
                 Completion.Failure(
                     JobError(
-                        .timeout, "the attempt took longer than the stage's limit of \(Quantity.text(timeout))")))
+                        .timeout,
+                        "the attempt took longer than the stage's limit of \(Quantity.text(timeout))"
+                    )
+                )
+            )
         case (nil, .failed(let error)), (.drained, .failed(let error)): self = .fail(Completion.Failure(error))
         case (nil, .died(let error)): self = .fail(Completion.Failure(error, handlerDied: true))
         default: self = .handBack

@@ -62,14 +62,20 @@ struct JobRun: Sendable {
         floor.log.debug("a job starts", metadata: metadata)
         let work = HandlerWork(job: job, input: record.input, service: service.name)
         let context = RunContext(
-            results: floor.ports.results, job: job.id, lease: lease, timeToLive: floor.settings.resultTimeToLive)
+            results: floor.ports.results,
+            job: job.id,
+            lease: lease,
+            timeToLive: floor.settings.resultTimeToLive
+        )
         let outcome = await engine.run(work, context: context)
         floor.gate.leave(alone: isAlone)
         await finish(outcome, neverRan: false, slotFreed: slotFreed)
     }
 
     private func finish(
-        _ outcome: HandlerOutcome, neverRan: Bool, slotFreed: @Sendable (End) async -> Void
+        _ outcome: HandlerOutcome,
+        neverRan: Bool,
+        slotFreed: @Sendable (End) async -> Void
     ) async {
         let duration = ContinuousClock.now - claimedAt
         let reason = floor.leases.ended(lease)
@@ -98,7 +104,10 @@ struct JobRun: Sendable {
 
     private func pack(_ result: [UInt8], _ duration: Duration) async {
         let packer = ResultPacker(
-            service: service, media: floor.ports.media, inlineLimit: floor.settings.inlineLimit)
+            service: service,
+            media: floor.ports.media,
+            inlineLimit: floor.settings.inlineLimit
+        )
         do throws(JobError) {
             report(nil, result: try await packer.pack(result, lease: lease), duration)
         } catch {
@@ -109,8 +118,12 @@ struct JobRun: Sendable {
     private func report(_ failure: Completion.Failure?, result: [UInt8], _ duration: Duration) {
         if let failure { log(failure, duration) }
         let completion = Completion(
-            job: job.id, lease: lease, failure: failure, result: result,
-            runMilliseconds: Int(duration.wholeMilliseconds))
+            job: job.id,
+            lease: lease,
+            failure: failure,
+            result: result,
+            runMilliseconds: Int(duration.wholeMilliseconds)
+        )
         // In the outbox before it leaves the table: no beat may miss it in between.
         floor.outbox.send(completion, of: job)
         floor.leases.remove([lease])

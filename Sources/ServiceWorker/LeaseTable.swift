@@ -100,7 +100,10 @@ final class LeaseTable: Sendable {
 
     /// The job no longer runs; tells why it was stopped, nil when it was not.
     func ended(_ lease: LeaseID) -> StopReason? {
-        state.withLock { $0.entries[lease]?.limit = nil; return $0.entries[lease]?.stopReason }
+        state.withLock {
+            $0.entries[lease]?.limit = nil
+            return $0.entries[lease]?.stopReason
+        }
     }
 
     /// Puts an ended job aside.

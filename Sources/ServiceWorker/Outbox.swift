@@ -63,7 +63,10 @@ final class Outbox: Sendable {
         let message = Message(queue: QueueName.completions(of: job), body: completion.body, trace: job.trace)
         let mustStart = state.withLock { state -> Bool in
             state.letters[completion.lease] = Letter(
-                completion: completion, message: message, sendAgainAt: .now + settings.resendInterval)
+                completion: completion,
+                message: message,
+                sendAgainAt: .now + settings.resendInterval
+            )
             state.bytes += message.body.count
             state.queue.append(completion.lease)
             return Self.takeLane(&state)
@@ -143,7 +146,7 @@ final class Outbox: Sendable {
         do throws(BrokerError) {
             do throws(BrokerError) {
                 try await ports.broker.publish(messages)
-            } catch where error.code == .unroutable {
+            } catch  where error.code == .unroutable {
                 // The reader of the queue was never here, or the broker lost its data: the queue is made for it.
                 for queue in Set(messages.map(\.queue)) { try await ports.broker.declare(queue) }
                 try await ports.broker.publish(messages)
@@ -151,7 +154,8 @@ final class Outbox: Sendable {
         } catch {
             log.warning(
                 "completions could not be published and will be sent again",
-                metadata: [LogKey.count: "\(batch.count)", LogKey.error: "\(error)"])
+                metadata: [LogKey.count: "\(batch.count)", LogKey.error: "\(error)"]
+            )
         }
     }
 }

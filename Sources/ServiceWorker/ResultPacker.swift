@@ -41,14 +41,18 @@ struct ResultPacker: Sendable {
             value = try JSON(parsing: result)
         } catch {
             throw JobError(
-                .handler, "the handler of '\(service.name)' returned what is not JSON: "
-                    + "\(error.message) (byte \(error.offset))")
+                .handler,
+                "the handler of '\(service.name)' returned what is not JSON: "
+                    + "\(error.message) (byte \(error.offset))"
+            )
         }
         guard let violation = service.output?.validate(value).first else { return }
         let place = violation.path.isEmpty ? "the result" : violation.path
         throw JobError(
-            .handler, "the result of '\(service.name)' does not fit its definition: \(place): \(violation.message)",
-            field: violation.path)
+            .handler,
+            "the result of '\(service.name)' does not fit its definition: \(place): \(violation.message)",
+            field: violation.path
+        )
     }
 
     private func store(_ result: [UInt8], lease: LeaseID) async throws(JobError) -> StoredMedia {
@@ -58,8 +62,12 @@ struct ResultPacker: Sendable {
             do {
                 // Under the lease: a stale attempt must not write over the one that counts.
                 return try await media.store(
-                    ByteStream(chunk: result), key: "derived/\(lease)/result.json", contentType: "application/json",
-                    origin: nil, limit: result.count)
+                    ByteStream(chunk: result),
+                    key: "derived/\(lease)/result.json",
+                    contentType: "application/json",
+                    origin: nil,
+                    limit: result.count
+                )
             } catch {
                 failures += 1
                 guard error.isRetriable, failures < Self.tries else {

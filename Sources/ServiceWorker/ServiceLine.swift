@@ -54,7 +54,9 @@ actor ServiceLine {
             } catch {
                 failures += 1
                 floor.log.warning(
-                    "tickets can't be consumed yet", metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"])
+                    "tickets can't be consumed yet",
+                    metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"]
+                )
                 guard await pause(for: floor.settings.retry.delay(afterFailures: failures)) else { return }
             }
         }
@@ -142,8 +144,14 @@ actor ServiceLine {
             return
         }
         let run = JobRun(
-            record: record, lease: lease, claimedAt: claimedAt, engine: engine, service: service, floor: floor,
-            metrics: metrics)
+            record: record,
+            lease: lease,
+            claimedAt: claimedAt,
+            engine: engine,
+            service: service,
+            floor: floor,
+            metrics: metrics
+        )
         metrics.claimed(record.job)
         floor.leases.add(record.job, lease: lease, claimedAt: claimedAt, limit: run.waitingLimit)
         guard !desk.isDraining else {
@@ -168,10 +176,13 @@ actor ServiceLine {
         guard let at = desk.nextWake() else { return }
         if let timer, timer.at <= at { return }
         timer?.task.cancel()
-        timer = (at, Task { [weak self] in
-            do { try await Task.sleep(until: at, clock: .continuous) } catch { return }
-            await self?.timerFired()
-        })
+        timer = (
+            at,
+            Task { [weak self] in
+                do { try await Task.sleep(until: at, clock: .continuous) } catch { return }
+                await self?.timerFired()
+            }
+        )
     }
 
     private func timerFired() async {

@@ -27,7 +27,9 @@ public actor ServiceWorker: Service {
     ///
     /// - Parameter engines: an engine by the name of each service; a service without one is left out, with a log line.
     public init(
-        _ settings: WorkerSettings, ports: WorkerPorts, engines: [String: any Engine],
+        _ settings: WorkerSettings,
+        ports: WorkerPorts,
+        engines: [String: any Engine],
         log: Logger = Logger(label: "malla.worker")
     ) {
         let id = "\(settings.name)-\(MeshID())"
@@ -77,7 +79,8 @@ public actor ServiceWorker: Service {
         loops += lines.map { line in Task { await line.open() } }
         floor.log.info(
             "the worker takes jobs",
-            metadata: [LogKey.service: "\(lines.map(\.service.name).joined(separator: ","))"])
+            metadata: [LogKey.service: "\(lines.map(\.service.name).joined(separator: ","))"]
+        )
     }
 
     /// Takes nothing new, waits up to `timeout` for what runs, hands the rest back and leaves.
@@ -125,7 +128,8 @@ public actor ServiceWorker: Service {
         guard isClean else {
             floor.log.warning(
                 "the worker leaves before all was settled; its jobs are requeued when its beat is too old",
-                metadata: [LogKey.count: "\(floor.outbox.count + floor.leases.entries.count)"])
+                metadata: [LogKey.count: "\(floor.outbox.count + floor.leases.entries.count)"]
+            )
             return
         }
         do throws(LedgerError) {
@@ -144,7 +148,8 @@ public actor ServiceWorker: Service {
                 isFirst = false
                 wake.fire()
             }
-            let delay = isKnown || !isFirst
+            let delay =
+                isKnown || !isFirst
                 ? floor.settings.beatInterval : floor.settings.retry.delay(afterFailures: failedBeats)
             do { try await Task.sleep(for: delay) } catch { return }
         }
@@ -178,7 +183,8 @@ public actor ServiceWorker: Service {
     }
 
     private func obey(
-        _ standings: some Sequence<(LeaseProbe, LeaseProbe.Standing)>, entries: [LeaseTable.Entry],
+        _ standings: some Sequence<(LeaseProbe, LeaseProbe.Standing)>,
+        entries: [LeaseTable.Entry],
         begun: ContinuousClock.Instant
     ) {
         let held = Dictionary(uniqueKeysWithValues: entries.map { ($0.lease, $0) })
@@ -202,7 +208,13 @@ public actor ServiceWorker: Service {
     private func beatRow() async -> WorkerBeat {
         let slots = lines.reduce(0) { $0 + $1.engine.slots }
         return WorkerBeat(
-            worker: id, name: floor.settings.name, services: lines.map(\.service.name), slots: slots,
-            running: floor.leases.running, isDraining: isDraining, trouble: await troubleJSON()?.bytes)
+            worker: id,
+            name: floor.settings.name,
+            services: lines.map(\.service.name),
+            slots: slots,
+            running: floor.leases.running,
+            isDraining: isDraining,
+            trouble: await troubleJSON()?.bytes
+        )
     }
 }

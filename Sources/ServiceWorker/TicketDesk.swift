@@ -89,7 +89,9 @@ struct TicketDesk {
         block(at: now)
     }
 
-    /// A job ended and its slot is free. One that was handed back makes the desk pause, lest the same job go round
+    /// A job ended and its slot is free.
+    ///
+    /// One that was handed back makes the desk pause, lest the same job go round
     /// and round while its engine can't take it.
     mutating func ended(handedBack: Bool, at now: Instant) {
         running -= 1

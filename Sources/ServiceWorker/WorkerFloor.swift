@@ -23,7 +23,11 @@ final class WorkerFloor: Sendable {
 
     /// Makes it; `opened` is called when new jobs may come again.
     init(
-        id: String, settings: WorkerSettings, ports: WorkerPorts, log: Logger, opened: @escaping @Sendable () -> Void
+        id: String,
+        settings: WorkerSettings,
+        ports: WorkerPorts,
+        log: Logger,
+        opened: @escaping @Sendable () -> Void
     ) {
         self.id = id
         self.settings = settings
@@ -40,7 +44,8 @@ final class WorkerFloor: Sendable {
                     jobs.map { job in
                         let queue = QueueName.tickets(service: job.service)
                         return Message(queue: queue, body: Ticket(job: job.id).body, trace: job.trace)
-                    })
+                    }
+                )
                 return probes.map { _ in .success(()) }
             } catch {
                 return probes.map { _ in .failure(error) }
@@ -65,7 +70,8 @@ final class WorkerFloor: Sendable {
                 "a lease could not be handed back and will be at the next beat",
                 metadata: [
                     LogKey.job: "\(probe.job)", LogKey.lease: "\(probe.lease)", LogKey.error: "\(error)",
-                ])
+                ]
+            )
         }
     }
 }

@@ -28,7 +28,8 @@ struct WorkerMetrics: Sendable {
         outcomes = Dictionary(
             uniqueKeysWithValues: Self.outcomes.map {
                 ($0, Counter(label: "malla_jobs_total", dimensions: labels + [("outcome", $0)]))
-            })
+            }
+        )
         slots.record(count)
         running.record(0)
     }

@@ -43,7 +43,11 @@ import Testing
 
     @Test func headersAreSentAsGivenAndNothingIsInvented() async throws {
         let request = TransferRequest(
-            "POST", url("/head"), headers: [("X-One", "1"), ("X-Empty", ""), ("Content-Length", "999")], body: .bytes([1]))
+            "POST",
+            url("/head"),
+            headers: [("X-One", "1"), ("X-Empty", ""), ("Content-Length", "999")],
+            body: .bytes([1])
+        )
         let head = String(decoding: try await transfer.send(request).body, as: UTF8.self)
         #expect(head.contains("X-One: 1\r\n") && head.contains("X-Empty:") && head.contains("User-Agent: malla"))
         #expect(head.contains("Content-Length: 1") && !head.contains("999"))
@@ -51,10 +55,15 @@ import Testing
     }
 
     @Test func badRequestsAreInvalid() async {
-        for (name, value) in [("X", "a\r\nY: b"), ("X", "a\nb"), ("X\r\nY", "a"), ("X Y", "a"), ("", "a"), ("X", "a\0b")] {
+        for (name, value) in [
+            ("X", "a\r\nY: b"), ("X", "a\nb"), ("X\r\nY", "a"), ("X Y", "a"), ("", "a"), ("X", "a\0b"),
+        ] {
             #expect(await failure(TransferRequest("GET", url("/"), headers: [(name, value)])) == .invalid)
         }
-        for url in ["ftp://localhost/", "file:///etc/passwd", "http://", "http://a:b@localhost/", "localhost", "", "http://a b/", "http://a:99999/", "http://a/\r\n"] {
+        for url in [
+            "ftp://localhost/", "file:///etc/passwd", "http://", "http://a:b@localhost/", "localhost", "",
+            "http://a b/", "http://a:99999/", "http://a/\r\n",
+        ] {
             #expect(await failure(TransferRequest("GET", url)) == .invalid)
         }
         #expect(await failure(TransferRequest("GET /", url("/"))) == .invalid)
@@ -157,7 +166,9 @@ import Testing
                 continuation.yield([UInt8](repeating: 1, count: 2_000))
                 continuation.finish()
             }
-            #expect(await failure(TransferRequest("PUT", url("/count"), body: .stream(body, length: length))) == .invalid)
+            #expect(
+                await failure(TransferRequest("PUT", url("/count"), body: .stream(body, length: length))) == .invalid
+            )
         }
     }
 
@@ -165,7 +176,8 @@ import Testing
         let client = CurlTransfer(settings: TransferSettings(connectionsPerHost: 8))
         try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<200 {
-                group.addTask { [url = url("/hello")] in try await client.send(TransferRequest("GET", url)).head.status }
+                group.addTask { [url = url("/hello")] in try await client.send(TransferRequest("GET", url)).head.status
+                }
             }
             for try await status in group { #expect(status == 200) }
         }

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #else
 import Darwin
 #endif
-import Synchronization
 
 /// A tiny HTTP server on a loopback port: one thread per connection, the path says how it behaves.
 final class TinyServer: Sendable {
@@ -51,7 +52,15 @@ final class TinyServer: Sendable {
         }
         var thread = pthread_t()
         let box = Unmanaged.passRetained(Box(body)).toOpaque()
-        pthread_create(&thread, nil, { Unmanaged<Box>.fromOpaque($0!).takeRetainedValue().body(); return nil }, box)
+        pthread_create(
+            &thread,
+            nil,
+            {
+                Unmanaged<Box>.fromOpaque($0!).takeRetainedValue().body()
+                return nil
+            },
+            box
+        )
         pthread_detach(thread)
     }
 
@@ -90,7 +99,10 @@ final class TinyServer: Sendable {
             return false
         case "/echo":
             let text = String(decoding: body, as: UTF8.self)
-            return send(client, "HTTP/1.1 201 Created\r\nX-Method: \(method)\r\nContent-Length: \(body.count)\r\n\r\n" + text)
+            return send(
+                client,
+                "HTTP/1.1 201 Created\r\nX-Method: \(method)\r\nContent-Length: \(body.count)\r\n\r\n" + text
+            )
         case "/count":
             return reply(client, "\(body.count) \(body.reduce(0 as UInt32) { $0 &+ UInt32($1) })")
         case "/head":

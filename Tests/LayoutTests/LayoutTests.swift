@@ -42,8 +42,13 @@ import Testing
     private static func imports(of text: String) -> [String] {
         text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard let position = words.firstIndex(of: "import"), position <= 2, words.count > position + 1 else { return nil }
-            guard words[..<position].allSatisfy({ $0.hasPrefix("@") || ["public", "internal", "package", "private", "fileprivate"].contains($0) })
+            guard let position = words.firstIndex(of: "import"), position <= 2, words.count > position + 1 else {
+                return nil
+            }
+            guard
+                words[..<position].allSatisfy({
+                    $0.hasPrefix("@") || ["public", "internal", "package", "private", "fileprivate"].contains($0)
+                })
             else { return nil }
             return String(words[position + 1].split(separator: ".")[0])
         }

@@ -57,7 +57,8 @@ struct PostgresFaultTests {
                             """
                             SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                             WHERE pid <> pg_backend_pid() AND application_name = '\(schema.name)'
-                            """)
+                            """
+                        )
                     }
                 }
                 try await group.waitForAll()
@@ -126,7 +127,9 @@ struct PostgresFaultTests {
             let ledger = schema.ledger()
             try await ledger.ping()
             let rows = try await ledger.run(
-                PostgresCall(.once("SELECT pg_backend_pid()")), on: ledger.quick)
+                PostgresCall(.once("SELECT pg_backend_pid()")),
+                on: ledger.quick
+            )
             let backend = try #require(try rows.map { row throws(LedgerError) in try row.int() }.first)
             #expect(kill(pid_t(backend), SIGSTOP) == 0)
             let began = ContinuousClock.now

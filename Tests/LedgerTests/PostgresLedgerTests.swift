@@ -18,7 +18,8 @@ struct PostgresLedgerTests {
         return (0..<count).map { index in
             JobRecord(
                 job: Job(id: MeshID(at: now), service: service, rank: Int64(index), createdAt: now),
-                input: Array("{\"n\":\(index)}".utf8))
+                input: Array("{\"n\":\(index)}".utf8)
+            )
         }
     }
 
@@ -92,7 +93,9 @@ struct PostgresLedgerTests {
             for _ in 0..<(backlog / 10_000) { try await ledger.create(jobs(10_000)) }
             let explain = PostgresStatement("explain_claim", "EXPLAIN " + PostgresLedger.claim.text)
             let rows = try await ledger.run(
-                PostgresCall(explain, ["alpha", "w", PostgresList([MeshID()])]), on: ledger.quick)
+                PostgresCall(explain, ["alpha", "w", PostgresList([MeshID()])]),
+                on: ledger.quick
+            )
             let plan = try rows.map { row throws(LedgerError) in try row.text() }.joined(separator: "\n")
             #expect(plan.contains("Index Scan using jobs_due"), "\(plan)")
             #expect(plan.contains("Index Scan using jobs_running"), "\(plan)")

@@ -25,7 +25,8 @@ struct PostgresTestSchema: Sendable {
 
     /// Makes one on the configured server and runs `body` with it.
     static func with<Value>(
-        _ base: String? = TestServers.postgres, _ body: (PostgresTestSchema) async throws -> Value
+        _ base: String? = TestServers.postgres,
+        _ body: (PostgresTestSchema) async throws -> Value
     ) async throws -> Value {
         let schema = try await PostgresTestSchema(base: try #require(base))
         do {
@@ -70,6 +71,7 @@ struct PostgresTestSchema: Sendable {
             [
                 older("jobs", "run_after", "started_at", "deadline", "finished_at"), older("workers", "beat_at"),
                 older("callbacks", "due_at"), older("tasks", "deadline"),
-            ].joined(separator: "; "))
+            ].joined(separator: "; ")
+        )
     }
 }

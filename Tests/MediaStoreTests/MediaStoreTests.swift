@@ -21,7 +21,8 @@ enum TestS3 {
             endpoint: try #require(endpoint ?? environment["MALLA_TEST_S3_ENDPOINT"]),
             bucket: environment["MALLA_TEST_S3_BUCKET"] ?? "",
             accessKey: environment["MALLA_TEST_S3_ACCESS_KEY"] ?? "",
-            secretKey: secret ?? environment["MALLA_TEST_S3_SECRET_KEY"] ?? "")
+            secretKey: secret ?? environment["MALLA_TEST_S3_SECRET_KEY"] ?? ""
+        )
     }
 }
 
@@ -38,7 +39,9 @@ enum TestS3 {
         let (url, reference) = try store.presignedPut(key: key, expiresIn: .seconds(60))
         let put = try await transfer.send(TransferRequest("PUT", url, body: .bytes(Array("hello".utf8))))
         #expect(put.head.status == 200)
-        let get = try await transfer.send(TransferRequest("GET", try store.presignedGet(reference, expiresIn: .seconds(60))))
+        let get = try await transfer.send(
+            TransferRequest("GET", try store.presignedGet(reference, expiresIn: .seconds(60)))
+        )
         #expect(get.body == Array("hello".utf8))
         let tampered = url.replacingOccurrences(of: "X-Amz-Expires=60", with: "X-Amz-Expires=6000")
         let refused = try await transfer.send(TransferRequest("PUT", tampered, body: .bytes([1])))

@@ -16,12 +16,16 @@ import Workflow
     }
 
     private func call(
-        _ handler: any NativeHandler, _ fixture: WorkerFixture, job: JobID = MeshID(), _ input: JSON
+        _ handler: any NativeHandler,
+        _ fixture: WorkerFixture,
+        job: JobID = MeshID(),
+        _ input: JSON
     ) async throws -> JSON {
         let job = Job(id: job, service: "face-gallery", createdAt: .now)
         return try await handler.run(
             input,
-            context: NativeContext(job: job, media: fixture.media, ledger: fixture.ledger, trace: nil, told: Silent()))
+            context: NativeContext(job: job, media: fixture.media, ledger: fixture.ledger, trace: nil, told: Silent())
+        )
     }
 
     private func enrolment(_ name: String, _ vector: [Double], model: String = "m") -> JSON {
@@ -47,8 +51,10 @@ import Workflow
             #expect(snapshot.version == 6)
         }
         let found = try await call(
-            FaceSearchHandler(gallery: galleries[0]), fixture,
-            ["vector": [1, 3, 0], "model": "m", "top_k": 2, "box": [1, 2, 3, 4]])
+            FaceSearchHandler(gallery: galleries[0]),
+            fixture,
+            ["vector": [1, 3, 0], "model": "m", "top_k": 2, "box": [1, 2, 3, 4]]
+        )
         #expect(found["matches"]?.array?.first?["name"] == "person 3")
         #expect(found["matches"]?.array?.count == 2)
         #expect(found["gallery_version"] == 6)

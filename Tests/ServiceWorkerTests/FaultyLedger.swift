@@ -57,7 +57,9 @@ final class FaultyLedger: Ledger {
     }
 
     func settle(
-        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome {
         try check()
         return try await inner.settle(settlements, tasks: tasks, finishing: finishing)
@@ -94,7 +96,8 @@ final class FaultyLedger: Ledger {
     }
 
     func overdue(
-        apps: [String]?, limit: Int
+        apps: [String]?,
+        limit: Int
     ) async throws(LedgerError) -> (jobs: [Settlement], tasks: [TaskSettlement]) {
         try check()
         return try await inner.overdue(apps: apps, limit: limit)

@@ -38,7 +38,9 @@ import Workflow
             FunctionHandler { input in
                 if input["bad"] != nil { throw JobError(.invalidInput, "no", field: "/bad") }
                 return input
-            }, service: fixture.service(output: schema))
+            },
+            service: fixture.service(output: schema)
+        )
         await worker.start()
         try await fixture.add(1, input: ["bad": 1])
         let first = await settled.first(1)
@@ -76,7 +78,10 @@ import Workflow
         let job = try #require(await handler.started.first(1).first)
         let begun = ContinuousClock.now
         let outcome = try await fixture.inner.settle(
-            [Settlement(job: jobs[0].id, event: .cancelled)], tasks: [], finishing: DirectFinishing())
+            [Settlement(job: jobs[0].id, event: .cancelled)],
+            tasks: [],
+            finishing: DirectFinishing()
+        )
         #expect(outcome.verdicts == [.applied(.cancelled)])
         if hint { fixture.results.hintCancelled([try #require(job.lease)]) }
         _ = await handler.stopped.first(1)

@@ -16,7 +16,10 @@ import Workflow
 
     private func desk(slots: Int) -> TicketDesk {
         TicketDesk(
-            slots: slots, hold: .seconds(1), retry: Backoff(base: .milliseconds(100), cap: .seconds(5), jitter: 0))
+            slots: slots,
+            hold: .seconds(1),
+            retry: Backoff(base: .milliseconds(100), cap: .seconds(5), jitter: 0)
+        )
     }
 
     private func leases(_ actions: [TicketDesk.Action]) -> [LeaseID]? {

@@ -39,8 +39,11 @@ struct WorkerFixture {
         try await inner.migrate()
         ledger = FaultyLedger(inner)
         media = FilesMediaStore(
-            folder: folder.appendingPathComponent("media").path, bucket: "media", baseURL: "http://localhost",
-            secret: Array("secret".utf8))
+            folder: folder.appendingPathComponent("media").path,
+            bucket: "media",
+            baseURL: "http://localhost",
+            secret: Array("secret".utf8)
+        )
     }
 
     func service(_ name: String = "work", output: JSONSchema? = nil) -> ServiceDefinition {
@@ -48,7 +51,9 @@ struct WorkerFixture {
     }
 
     func worker(
-        _ handler: any NativeHandler, slots: Int = 1, service: ServiceDefinition? = nil,
+        _ handler: any NativeHandler,
+        slots: Int = 1,
+        service: ServiceDefinition? = nil,
         _ change: (inout WorkerSettings) -> Void = { _ in }
     ) -> ServiceWorker {
         let service = service ?? self.service()
@@ -57,14 +62,19 @@ struct WorkerFixture {
         change(&settings)
         let engine = NativeEngine(handler: handler, concurrency: slots, media: media, ledger: ledger)
         return ServiceWorker(
-            settings, ports: WorkerPorts(ledger: ledger, broker: broker, results: results, media: media),
-            engines: [service.name: engine])
+            settings,
+            ports: WorkerPorts(ledger: ledger, broker: broker, results: results, media: media),
+            engines: [service.name: engine]
+        )
     }
 
     /// Creates jobs and posts a ticket for each.
     @discardableResult
     func add(
-        _ count: Int, input: JSON = ["n": 1], tickets: Int = 1, change: (inout Job) -> Void = { _ in }
+        _ count: Int,
+        input: JSON = ["n": 1],
+        tickets: Int = 1,
+        change: (inout Job) -> Void = { _ in }
     ) async throws -> [Job] {
         let jobs = (0..<count).map { _ in
             var job = Job(id: MeshID(), service: "work", createdAt: .now)

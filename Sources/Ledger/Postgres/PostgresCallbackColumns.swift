@@ -36,8 +36,16 @@ enum PostgresCallbackColumns {
         let (state, attempts) = (try CallbackRecord.State(postgres: try row.int()), try row.int())
         let (dueAt, createdAt) = (try row.moment(), try row.moment())
         var callback = CallbackRecord(
-            id: id, task: task, app: app, url: url, isTrusted: isTrusted, headers: headers, body: body, dueAt: dueAt,
-            createdAt: createdAt)
+            id: id,
+            task: task,
+            app: app,
+            url: url,
+            isTrusted: isTrusted,
+            headers: headers,
+            body: body,
+            dueAt: dueAt,
+            createdAt: createdAt
+        )
         callback.state = state
         callback.attempts = attempts
         return callback

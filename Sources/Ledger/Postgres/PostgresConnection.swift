@@ -189,8 +189,10 @@ actor PostgresConnection: LoopSource {
         }
         let isSending = unsent == 1
         return LoopWait(
-            descriptor: PQsocket(handle), events: Int16(POLLIN) | (isSending ? Int16(POLLOUT) : 0),
-            timeoutMilliseconds: timeout)
+            descriptor: PQsocket(handle),
+            events: Int16(POLLIN) | (isSending ? Int16(POLLOUT) : 0),
+            timeoutMilliseconds: timeout
+        )
     }
 
     private func drain(_ handle: OpaquePointer) {

@@ -55,8 +55,14 @@ enum PostgresJobColumns {
         let (id, task, app) = (try row.id(), try row.idIfAny(), try row.textIfAny())
         let (stage, item, service) = (try row.intIfAny(), try row.intIfAny(), try row.text())
         var job = Job(
-            id: id, task: task, app: app, stage: stage, item: item, service: service,
-            createdAt: Timestamp(microseconds: 0))
+            id: id,
+            task: task,
+            app: app,
+            stage: stage,
+            item: item,
+            service: service,
+            createdAt: Timestamp(microseconds: 0)
+        )
         job.state = try JobState(postgres: try row.int())
         job.lease = try row.idIfAny()
         job.worker = try row.textIfAny()

@@ -9,11 +9,15 @@ public import Workflow
 extension PostgresLedger {
     /// Takes due callbacks; the hold is lost with the server's last moments, which only means an early second attempt.
     public func takeCallbacks(
-        apps: [String], limit: Int, hold: Duration
+        apps: [String],
+        limit: Int,
+        hold: Duration
     ) async throws(LedgerError) -> [CallbackRecord] {
         guard limit > 0, !apps.isEmpty else { return [] }
         let call = PostgresCall(
-            Self.takeCallbacks, [PostgresList(apps), Int64(limit), hold.postgresMicroseconds])
+            Self.takeCallbacks,
+            [PostgresList(apps), Int64(limit), hold.postgresMicroseconds]
+        )
         return try await run(call, on: quick).map(PostgresCallbackColumns.read)
     }
 
@@ -35,14 +39,16 @@ extension PostgresLedger {
                 PostgresList(sorted.map(\.attempt.duration.postgresMicroseconds)),
                 PostgresList(optional: sorted.map { $0.attempt.status.map { Int32(clamping: $0) } }),
                 PostgresList(optional: sorted.map(\.attempt.error)),
-            ])
+            ]
+        )
         let updates = sorted.map { entry in
             PostgresCall(
                 Self.updateCallback,
                 [
                     entry.attempt.callback, Int32(clamping: entry.attempt.number), entry.state.code,
                     entry.dueIn?.postgresMicroseconds,
-                ])
+                ]
+            )
         }
         try await retryingConflicts { () async throws(LedgerError) in _ = try await run([note] + updates, on: durable) }
     }
@@ -52,14 +58,21 @@ extension PostgresLedger {
         of task: TaskID
     ) async throws(LedgerError) -> [(callback: CallbackRecord, attempts: [CallbackAttempt])] {
         let rows = try await run(
-            [PostgresCall(Self.callbacksOfTask, [task]), PostgresCall(Self.attemptsOfTask, [task])], on: durable)
+            [PostgresCall(Self.callbacksOfTask, [task]), PostgresCall(Self.attemptsOfTask, [task])],
+            on: durable
+        )
         let callbacks = try rows[0].map(PostgresCallbackColumns.read)
         let attempts = try rows[1].map { row throws(LedgerError) in
             let (callback, number, startedAt) = (try row.id(), try row.int(), try row.moment())
             let (duration, status) = (try row.duration(), try row.intIfAny())
             return CallbackAttempt(
-                callback: callback, number: number, startedAt: startedAt, duration: duration, status: status,
-                error: try row.textIfAny())
+                callback: callback,
+                number: number,
+                startedAt: startedAt,
+                duration: duration,
+                status: status,
+                error: try row.textIfAny()
+            )
         }
         let byCallback = Dictionary(grouping: attempts, by: \.callback)
         return callbacks.map { ($0, byCallback[$0.id] ?? []) }
@@ -83,14 +96,16 @@ extension PostgresLedger {
         )
         UPDATE callbacks c SET due_at = statement_timestamp() + $3::bigint * interval '1 microsecond'
         FROM due WHERE c.id = due.id RETURNING \(list)
-        """)
+        """
+    )
 
     private static let insertAttempts = PostgresStatement(
         "insert_attempts",
         """
         INSERT INTO callback_attempts (callback_id, number, started_at, duration, status, error)
         SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::bigint[], $5::int[], $6::text[])
-        """)
+        """
+    )
 
     /// What was delivered stays delivered, whatever a slower process says.
     private static let updateCallback = PostgresStatement(
@@ -100,23 +115,27 @@ extension PostgresLedger {
             state = CASE WHEN state = 1 THEN state ELSE $3::smallint END,
             due_at = coalesce(statement_timestamp() + $4::bigint * interval '1 microsecond', due_at)
         WHERE id = $1::uuid
-        """)
+        """
+    )
 
     private static let callbacksOfTask = PostgresStatement(
         "callbacks_of_task",
-        "SELECT \(list) FROM callbacks c WHERE c.task_id = $1::uuid ORDER BY c.created_at, c.id")
+        "SELECT \(list) FROM callbacks c WHERE c.task_id = $1::uuid ORDER BY c.created_at, c.id"
+    )
 
     private static let attemptsOfTask = PostgresStatement(
         "attempts_of_task",
         """
         SELECT a.callback_id, a.number, a.started_at, a.duration, a.status, a.error
         FROM callbacks c JOIN callback_attempts a ON a.callback_id = c.id WHERE c.task_id = $1::uuid ORDER BY a.id
-        """)
+        """
+    )
 
     private static let replayCallbacks = PostgresStatement(
         "replay_callbacks",
         """
         UPDATE callbacks SET state = 0, attempts = 0, due_at = statement_timestamp() WHERE task_id = $1::uuid
         RETURNING id
-        """)
+        """
+    )
 }

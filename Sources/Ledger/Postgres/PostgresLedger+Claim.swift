@@ -9,7 +9,9 @@ public import Workflow
 extension PostgresLedger {
     /// Claims due jobs in one statement; its commit does not wait for the disk, for a lost claim is only made again.
     public func claim(
-        service: String, worker: String, leases: [LeaseID]
+        service: String,
+        worker: String,
+        leases: [LeaseID]
     ) async throws(LedgerError) -> [JobRecord] {
         guard !leases.isEmpty else { return [] }
         let call = PostgresCall(Self.claim, [service, worker, PostgresList(leases)])
@@ -22,7 +24,9 @@ extension PostgresLedger {
     public func handBack(_ leases: [LeaseProbe]) async throws(LedgerError) -> [Job] {
         guard !leases.isEmpty else { return [] }
         let call = PostgresCall(
-            Self.handBack, [PostgresList(leases.map(\.job)), PostgresList(leases.map(\.lease))])
+            Self.handBack,
+            [PostgresList(leases.map(\.job)), PostgresList(leases.map(\.lease))]
+        )
         return try await retryingConflicts { () async throws(LedgerError) in
             try await run(call, on: quick).map(PostgresJobColumns.read)
         }
@@ -30,7 +34,8 @@ extension PostgresLedger {
 
     /// Renews a worker's row and reads its leases' standing in the same statement.
     public func beat(
-        _ beat: WorkerBeat, leases: [LeaseProbe]
+        _ beat: WorkerBeat,
+        leases: [LeaseProbe]
     ) async throws(LedgerError) -> [LeaseProbe.Standing] {
         let call = PostgresCall(
             Self.beat,
@@ -38,7 +43,8 @@ extension PostgresLedger {
                 beat.worker, beat.name, PostgresList(beat.services), Int32(clamping: beat.slots),
                 Int32(clamping: beat.running), beat.isDraining, beat.trouble, PostgresList(leases.map(\.job)),
                 PostgresList(leases.map(\.lease)),
-            ])
+            ]
+        )
         return try await run(call, on: quick).map { row throws(LedgerError) in
             switch (try row.intIfAny(), try row.bool()) {
             case (1, true): .held
@@ -59,8 +65,14 @@ extension PostgresLedger {
             let (worker, name, services) = (try row.text(), try row.text(), try row.texts())
             let (slots, running, isDraining) = (try row.int(), try row.int(), try row.bool())
             let beat = WorkerBeat(
-                worker: worker, name: name, services: services, slots: slots, running: running,
-                isDraining: isDraining, trouble: try row.bytesIfAny())
+                worker: worker,
+                name: name,
+                services: services,
+                slots: slots,
+                running: running,
+                isDraining: isDraining,
+                trouble: try row.bytesIfAny()
+            )
             return WorkerRecord(beat: beat, beatAt: try row.moment(), startedAt: try row.moment())
         }
     }
@@ -93,7 +105,9 @@ extension PostgresLedger {
         UNION ALL
         SELECT \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage FROM held JOIN jobs j ON j.id = held.id
         ORDER BY rank, id
-        """, isRaceOnDuplicate: true)
+        """,
+        isRaceOnDuplicate: true
+    )
 
     private static let handBack = PostgresStatement(
         "hand_back",
@@ -104,7 +118,8 @@ extension PostgresLedger {
         )
         UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL
         FROM (SELECT DISTINCT id FROM mine) AS mine WHERE j.id = mine.id RETURNING \(PostgresJobColumns.list("j."))
-        """)
+        """
+    )
 
     private static let beat = PostgresStatement(
         "beat",
@@ -121,7 +136,8 @@ extension PostgresLedger {
         SELECT j.state, coalesce(j.lease = u.lease, false)
         FROM unnest($8::uuid[], $9::uuid[]) WITH ORDINALITY AS u(id, lease, n) LEFT JOIN jobs j ON j.id = u.id
         ORDER BY u.n
-        """)
+        """
+    )
 
     private static let retire = PostgresStatement("retire", "DELETE FROM workers WHERE worker = $1::text")
 
@@ -130,5 +146,6 @@ extension PostgresLedger {
         """
         SELECT worker, name, services, slots, running, draining, trouble, beat_at, started_at FROM workers
         WHERE beat_at > statement_timestamp() - interval '30 seconds' ORDER BY worker
-        """)
+        """
+    )
 }

@@ -8,9 +8,13 @@ import Synchronization
 import Workflow
 
 extension PostgresLedger {
-    /// Records what happened to jobs and tasks; see ``Settling``. Two round trips, and more only to read outputs.
+    /// Records what happened to jobs and tasks; see ``Settling``.
+    ///
+    /// Two round trips, and more only to read outputs.
     public func settle(
-        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
         return try await retryingConflicts { () async throws(LedgerError) in
@@ -21,7 +25,9 @@ extension PostgresLedger {
     }
 
     private func settle(
-        _ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing,
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing,
         on connection: PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
         let jobIDs = PostgresList(Set(settlements.map(\.job)).sorted())
@@ -31,7 +37,9 @@ extension PostgresLedger {
                 PostgresCall(.begin), PostgresCall(Self.lockRuns, [jobIDs, taskIDs]),
                 PostgresCall(Self.lockJobs, [jobIDs]), PostgresCall(Self.readRuns, [jobIDs, taskIDs]),
                 PostgresCall(Self.clock),
-            ], limit: callLimit)
+            ],
+            limit: callLimit
+        )
         guard locked.count == 5 else { throw LedgerError(.corrupt, "a lock without an answer") }
         var jobs: [JobID: Job] = [:]
         for job in try locked[2].map(PostgresJobColumns.read) { jobs[job.id] = job }
@@ -48,8 +56,14 @@ extension PostgresLedger {
             return known
         }
         var settling = Settling(
-            settlements: settlements, tasks: tasks, finishing: finishing, now: now, jobs: jobs, runs: runs,
-            definitions: known)
+            settlements: settlements,
+            tasks: tasks,
+            finishing: finishing,
+            now: now,
+            jobs: jobs,
+            runs: runs,
+            definitions: known
+        )
         while true {
             switch settling.next() {
             case .needs(let needs): try await supply(needs, to: &settling, on: connection)
@@ -59,14 +73,18 @@ extension PostgresLedger {
     }
 
     private func supply(
-        _ needs: Settling.Needs, to settling: inout Settling, on connection: PostgresConnection
+        _ needs: Settling.Needs,
+        to settling: inout Settling,
+        on connection: PostgresConnection
     ) async throws(LedgerError) {
         let (tasks, stages) = (needs.outputs.map(\.task), needs.outputs.map { Int32(clamping: $0.stage) })
         let rows = try await connection.run(
             [
                 PostgresCall(Self.readDefinitions, [PostgresList(needs.definitions.sorted())]),
                 PostgresCall(Self.readOutputs, [PostgresList(tasks), PostgresList(stages)]),
-            ], limit: callLimit)
+            ],
+            limit: callLimit
+        )
         guard rows.count == 2 else { throw LedgerError(.corrupt, "a read without an answer") }
         var stored: [String: [UInt8]] = [:]
         for (hash, bytes) in try rows[0].map({ row throws(LedgerError) in (try row.text(), try row.bytes()) }) {
@@ -115,7 +133,9 @@ extension PostgresLedger {
     // MARK: Writing
 
     private func write(
-        _ writes: SettleWrites, at now: Timestamp, on connection: PostgresConnection
+        _ writes: SettleWrites,
+        at now: Timestamp,
+        on connection: PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
         var calls: [PostgresCall] = []
         if !writes.jobs.isEmpty { calls.append(try Self.updateJobs(writes.jobs)) }
@@ -130,13 +150,15 @@ extension PostgresLedger {
             calls.append(
                 stage == nil
                     ? PostgresCall(Self.cancelTask, [cancellation.task, now, reason])
-                    : PostgresCall(Self.cancelStage, [cancellation.task, now, reason, stage]))
+                    : PostgresCall(Self.cancelStage, [cancellation.task, now, reason, stage])
+            )
         }
         if !writes.runs.isEmpty { calls.append(PostgresCall(Self.updateRuns, Self.runParameters(writes.runs))) }
         if !writes.finished.isEmpty { calls.append(try Self.updateTasks(writes.finished)) }
         if !writes.callbacks.isEmpty {
             calls.append(
-                PostgresCall(Self.insertCallbacks, try PostgresCallbackColumns.parameters(writes.callbacks)))
+                PostgresCall(Self.insertCallbacks, try PostgresCallbackColumns.parameters(writes.callbacks))
+            )
         }
         calls.append(PostgresCall(.commit))
         let rows = try await connection.run(calls, limit: callLimit)
@@ -168,7 +190,8 @@ extension PostgresLedger {
                 PostgresList(optional: jobs.map(\.startedAt)), PostgresList(optional: jobs.map(\.finishedAt)),
                 PostgresList(optional: errors), PostgresList(optional: updates.map(\.result)),
                 PostgresList(optional: updates.map(\.usage)),
-            ])
+            ]
+        )
     }
 
     private static func updateTasks(_ tasks: [TaskRecord]) throws(LedgerError) -> PostgresCall {
@@ -180,6 +203,7 @@ extension PostgresLedger {
                 PostgresList(tasks.map(\.id)), PostgresList(tasks.map(\.state.postgresCode)),
                 PostgresList(optional: tasks.map(\.finishedAt)), PostgresList(optional: tasks.map(\.output)),
                 PostgresList(optional: errors), PostgresList(optional: tasks.map(\.failedStage)),
-            ])
+            ]
+        )
     }
 }

@@ -16,7 +16,8 @@ extension PostgresLedger {
                 [
                     definition.hash, definition.app, definition.method,
                     PostgresList(definition.stages.map(\.name)), definition.stored,
-                ])
+                ]
+            )
         }
         try await retryingConflicts { () async throws(LedgerError) in _ = try await run(calls, on: durable) }
     }
@@ -40,7 +41,8 @@ extension PostgresLedger {
     }
 
     private func acceptances(
-        of requests: [NewTask], created: Set<TaskID>
+        of requests: [NewTask],
+        created: Set<TaskID>
     ) async throws(LedgerError) -> [NewTask.Acceptance] {
         let refused = requests.map(\.task).filter { !created.contains($0.id) }
         var known: [[String]: (id: TaskID, fingerprint: [UInt8])] = [:]
@@ -50,7 +52,8 @@ extension PostgresLedger {
                 [
                     PostgresList(refused.map(\.app)), PostgresList(refused.map(\.user)),
                     PostgresList(refused.map(\.request)),
-                ])
+                ]
+            )
             let rows = try await run(call, on: durable)
             let found = try rows.map { row throws(LedgerError) in
                 (Int(try row.int()), try row.id(), try row.bytes())
@@ -65,7 +68,8 @@ extension PostgresLedger {
                 answers.append(.created)
             } else if let first = known[Self.key(request.task).parts] {
                 answers.append(
-                    first.fingerprint == request.task.fingerprint ? .repeated(first.id) : .clash(first.id))
+                    first.fingerprint == request.task.fingerprint ? .repeated(first.id) : .clash(first.id)
+                )
             } else {
                 // It was there and has been swept meanwhile: the next try creates it.
                 throw LedgerError(.conflict, "a request was swept while it was accepted again")
@@ -122,7 +126,8 @@ extension PostgresLedger {
         """
         INSERT INTO definitions (hash, app, method, stages, stored)
         VALUES ($1::text, $2::text, $3::text, $4::text[], $5::bytea) ON CONFLICT (hash) DO NOTHING
-        """)
+        """
+    )
 
     /// `(… IN …) IS TRUE` keeps the planner from a join: the created ids are hashed once.
     private static let accept: PostgresStatement = {
@@ -153,7 +158,8 @@ extension PostgresLedger {
                 WHERE (task_id IN (SELECT id FROM created)) IS TRUE
             )
             SELECT id FROM created
-            """)
+            """
+        )
     }()
 
     private static let findRequests = PostgresStatement(
@@ -162,7 +168,8 @@ extension PostgresLedger {
         SELECT u.n, t.id, t.fingerprint
         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u(app, user_id, request, n)
         JOIN tasks t ON t.app = u.app AND t.user_id = u.user_id AND t.request = u.request
-        """)
+        """
+    )
 
     static let insertJobs = PostgresStatement(
         "insert_jobs",
@@ -171,7 +178,8 @@ extension PostgresLedger {
         SELECT \(PostgresStatement.names(PostgresJobColumns.inserted))
         FROM \(PostgresStatement.unnest(PostgresJobColumns.inserted))
         ON CONFLICT (id) DO NOTHING
-        """)
+        """
+    )
 
     private static let readTask = PostgresStatement(
         "read_task",
@@ -183,5 +191,6 @@ extension PostgresLedger {
                 ORDER BY j.stage, j.item LIMIT 100) first)
         FROM tasks t JOIN runs r ON r.task_id = t.id LEFT JOIN definitions d ON d.hash = t.definition
         WHERE t.id = $1::uuid
-        """)
+        """
+    )
 }

@@ -11,7 +11,8 @@ extension PostgresLedger {
     public func reap(olderThan age: Duration, limit: Int) async throws(LedgerError) -> (ready: [Job], poison: [Job]) {
         let call = PostgresCall(
             Self.reap,
-            [age.postgresMicroseconds, Int64(limit), Int32(JobRules.poisonOrphanings)])
+            [age.postgresMicroseconds, Int64(limit), Int32(JobRules.poisonOrphanings)]
+        )
         let bury = PostgresCall(Self.forgetWorkers, [age.postgresMicroseconds])
         let rows = try await retryingConflicts { () async throws(LedgerError) in
             try await run([call, bury], on: quick)
@@ -31,12 +32,15 @@ extension PostgresLedger {
             try await run(PostgresCall(Self.promote, [Int64(limit)]), on: quick)
         }
         return Dictionary(
-            try rows.map { row throws(LedgerError) in (try row.text(), try row.int()) }, uniquingKeysWith: +)
+            try rows.map { row throws(LedgerError) in (try row.text(), try row.int()) },
+            uniquingKeysWith: +
+        )
     }
 
     /// What time asks to be settled; direct jobs are always looked at.
     public func overdue(
-        apps: [String]?, limit: Int
+        apps: [String]?,
+        limit: Int
     ) async throws(LedgerError) -> (jobs: [Settlement], tasks: [TaskSettlement]) {
         let apps = PostgresList(apps ?? [])
         let rows = try await run(
@@ -44,7 +48,9 @@ extension PostgresLedger {
                 PostgresCall(Self.expiredJobs, [Int64(limit)]),
                 PostgresCall(Self.longAttempts, [apps, Int64(limit)]),
                 PostgresCall(Self.expiredTasks, [apps, Int64(limit)]),
-            ], on: durable)
+            ],
+            on: durable
+        )
         guard rows.count == 3 else { throw LedgerError(.corrupt, "a read without an answer") }
         let expired = try rows[0].map { row throws(LedgerError) in try row.id() }
         let known = Set(expired)
@@ -102,14 +108,16 @@ extension PostgresLedger {
         UNION ALL
         SELECT false, \(PostgresJobColumns.list("j.")) FROM lost JOIN jobs j ON j.id = lost.id
         WHERE lost.orphaned + 1 >= $3::int
-        """)
+        """
+    )
 
     /// A row stays for a hundred times the age at which its worker counts as dead, for people to see.
     private static let forgetWorkers = PostgresStatement(
         "forget_workers",
         """
         DELETE FROM workers WHERE beat_at < statement_timestamp() - $1::bigint * interval '100 microseconds'
-        """)
+        """
+    )
 
     private static let promote = PostgresStatement(
         "promote",
@@ -119,14 +127,16 @@ extension PostgresLedger {
             ORDER BY run_after LIMIT $1::bigint FOR UPDATE SKIP LOCKED
         ), due AS (UPDATE jobs j SET run_after = NULL FROM ripe WHERE j.id = ripe.id RETURNING j.service)
         SELECT service, count(*) FROM due GROUP BY service
-        """)
+        """
+    )
 
     private static let expiredJobs = PostgresStatement(
         "expired_jobs",
         """
         SELECT id FROM jobs WHERE task_id IS NULL AND state < 2 AND deadline <= statement_timestamp()
         ORDER BY deadline LIMIT $1::bigint
-        """)
+        """
+    )
 
     private static let longAttempts = PostgresStatement(
         "long_attempts",
@@ -135,14 +145,16 @@ extension PostgresLedger {
         WHERE state = 1 AND started_at + timeout * interval '1 microsecond' <= statement_timestamp()
             AND (task_id IS NULL OR app = ANY($1::text[]))
         LIMIT $2::bigint
-        """)
+        """
+    )
 
     private static let expiredTasks = PostgresStatement(
         "expired_tasks",
         """
         SELECT id FROM tasks WHERE state = 1 AND deadline <= statement_timestamp() AND app = ANY($1::text[])
         ORDER BY deadline LIMIT $2::bigint
-        """)
+        """
+    )
 
     private static let postpone = PostgresStatement(
         "postpone",
@@ -153,7 +165,8 @@ extension PostgresLedger {
         UPDATE jobs j SET run_after =
             greatest(j.run_after, statement_timestamp() + $2::bigint * interval '1 microsecond')
         FROM mine WHERE j.id = mine.id
-        """)
+        """
+    )
 
     private static let loads = PostgresStatement(
         "loads",
@@ -170,7 +183,8 @@ extension PostgresLedger {
             SELECT service, count(*) AS running FROM jobs WHERE state = 1 GROUP BY service
         ) r ON r.service = s.service
         ORDER BY s.n
-        """)
+        """
+    )
 
     private static let sweep = PostgresStatement(
         "sweep",
@@ -203,5 +217,6 @@ extension PostgresLedger {
             DELETE FROM jobs j USING direct d WHERE j.id = d.id RETURNING 1
         )
         SELECT (SELECT count(*) FROM gone_tasks) + (SELECT count(*) FROM gone_direct)
-        """)
+        """
+    )
 }

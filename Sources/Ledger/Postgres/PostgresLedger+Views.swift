@@ -14,7 +14,10 @@ extension PostgresLedger {
 
     /// Jobs newest first.
     public func jobs(
-        service: String?, state: JobState?, before: JobID?, limit: Int
+        service: String?,
+        state: JobState?,
+        before: JobID?,
+        limit: Int
     ) async throws(LedgerError) -> [Job] {
         // Its own statement per kind of filter: a generic plan can't use an index for "or null".
         var conditions: [String] = []
@@ -30,7 +33,9 @@ extension PostgresLedger {
         if let before { add("uuid", "id <", before) }
         let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
         let statement = PostgresStatement(
-            name, "SELECT \(PostgresJobColumns.list()) FROM jobs\(filter) ORDER BY id DESC LIMIT $1::bigint")
+            name,
+            "SELECT \(PostgresJobColumns.list()) FROM jobs\(filter) ORDER BY id DESC LIMIT $1::bigint"
+        )
         return try await run(PostgresCall(statement, parameters), on: durable).map(PostgresJobColumns.read)
     }
 
@@ -47,7 +52,9 @@ extension PostgresLedger {
 
     /// Writes a document whose version is as expected.
     public func write(
-        document name: String, expecting expected: Int, _ bytes: [UInt8]
+        document name: String,
+        expecting expected: Int,
+        _ bytes: [UInt8]
     ) async throws(LedgerError) -> Bool {
         let call =
             expected == 0
@@ -67,7 +74,9 @@ extension PostgresLedger {
             [
                 PostgresCall(byUser ? Self.liveOfUser : Self.live, parameters),
                 PostgresCall(byUser ? Self.sweptOfUser : Self.swept, parameters),
-            ], on: durable)
+            ],
+            on: durable
+        )
         var numbers: [[String]: Numbers] = [:]
         let live = try rows[0].map { row throws(LedgerError) in
             var numbers = Numbers(user: try row.text(), method: try row.text())
@@ -103,28 +112,34 @@ extension PostgresLedger {
         """
         SELECT \(PostgresJobColumns.list()) FROM jobs WHERE task_id = $1::uuid
         ORDER BY stage, item, id LIMIT $2::bigint
-        """)
+        """
+    )
 
     private static let readJob = PostgresStatement(
         "read_job",
-        "SELECT \(PostgresJobColumns.list()), input, result, usage FROM jobs WHERE id = $1::uuid")
+        "SELECT \(PostgresJobColumns.list()), input, result, usage FROM jobs WHERE id = $1::uuid"
+    )
 
     private static let readDocument = PostgresStatement(
-        "read_document", "SELECT version, bytes FROM documents WHERE name = $1::text")
+        "read_document",
+        "SELECT version, bytes FROM documents WHERE name = $1::text"
+    )
 
     private static let createDocument = PostgresStatement(
         "create_document",
         """
         INSERT INTO documents (name, version, bytes) VALUES ($1::text, 1, $2::bytea)
         ON CONFLICT (name) DO NOTHING RETURNING version
-        """)
+        """
+    )
 
     private static let updateDocument = PostgresStatement(
         "update_document",
         """
         UPDATE documents SET version = version + 1, bytes = $2::bytea WHERE name = $1::text AND version = $3::int
         RETURNING version
-        """)
+        """
+    )
 
     /// The sub-select per open task stops at the first job that was ever claimed.
     private static func live(_ name: String, _ filter: String) -> PostgresStatement {
@@ -148,7 +163,8 @@ extension PostgresLedger {
                     AND ($3::timestamptz IS NULL OR created_at < $3::timestamptz)\(filter)
             ) task
             GROUP BY user_id, method
-            """)
+            """
+        )
     }
 
     private static func swept(_ name: String, _ filter: String) -> PostgresStatement {
@@ -162,7 +178,8 @@ extension PostgresLedger {
                 AND ($2::timestamptz IS NULL OR day >= ($2::timestamptz AT TIME ZONE 'UTC')::date)
                 AND ($3::timestamptz IS NULL OR day <= ($3::timestamptz AT TIME ZONE 'UTC')::date)\(filter)
             GROUP BY user_id, method
-            """)
+            """
+        )
     }
 
     private static let live = live("live", "")

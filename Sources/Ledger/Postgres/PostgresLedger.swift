@@ -37,15 +37,20 @@ public final class PostgresLedger: Ledger {
             let limit = Duration.seconds(600)
             let opening = ["SET LOCAL statement_timeout = '10min'", PostgresMigration.lock, PostgresMigration.table]
             _ = try await connection.run(
-                [PostgresCall(.begin)] + opening.map { PostgresCall(.once($0)) }, limit: limit)
+                [PostgresCall(.begin)] + opening.map { PostgresCall(.once($0)) },
+                limit: limit
+            )
             let rows = try await connection.run(
-                [PostgresCall(.once("SELECT coalesce(max(number), 0) FROM schema_migrations"))], limit: limit)
+                [PostgresCall(.once("SELECT coalesce(max(number), 0) FROM schema_migrations"))],
+                limit: limit
+            )
             let done = try rows[0].map { row throws(LedgerError) in try row.int() }.first ?? 0
             for migration in PostgresMigration.all where migration.number > done {
                 let calls = migration.statements.map { PostgresCall(.once($0)) }
                 let note = PostgresCall(
                     .once("INSERT INTO schema_migrations (number, name) VALUES ($1::int, $2::text)"),
-                    [Int32(migration.number), migration.name])
+                    [Int32(migration.number), migration.name]
+                )
                 _ = try await connection.run(calls + [note], limit: limit)
             }
             _ = try await connection.run([PostgresCall(.commit)], limit: limit)
@@ -68,7 +73,9 @@ public final class PostgresLedger: Ledger {
     /// Runs calls as one transaction in one round trip.
     @discardableResult
     func run(
-        _ calls: [PostgresCall], on pool: PostgresPool, limit: Duration? = nil
+        _ calls: [PostgresCall],
+        on pool: PostgresPool,
+        limit: Duration? = nil
     ) async throws(LedgerError) -> [PostgresRows] {
         let limit = limit ?? callLimit
         return try await lease(pool) { connection throws(LedgerError) in
@@ -91,7 +98,8 @@ public final class PostgresLedger: Ledger {
     }
 
     private func lease<Value: Sendable>(
-        _ pool: PostgresPool, _ body: @escaping @Sendable (PostgresConnection) async throws(LedgerError) -> Value
+        _ pool: PostgresPool,
+        _ body: @escaping @Sendable (PostgresConnection) async throws(LedgerError) -> Value
     ) async throws(LedgerError) -> Value {
         // In a task of its own: a cancelled caller must not leave a connection with a transaction half done.
         let outcome = await Task { () async -> Result<Value, LedgerError> in

@@ -155,7 +155,8 @@ struct PostgresRow {
                     rest = rest.dropFirst(length)
                 }
                 return texts
-            })
+            }
+        )
     }
 
     private static func integer(_ bytes: ArraySlice<UInt8>) -> Int64? {

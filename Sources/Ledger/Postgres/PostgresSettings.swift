@@ -4,7 +4,9 @@
 
 /// Where the PostgreSQL server is and how it is used.
 public struct PostgresSettings: Sendable {
-    /// A libpq connection string or URL; `sslmode` and the like travel in it. May hold a password: never logged.
+    /// A libpq connection string or URL; `sslmode` and the like travel in it.
+    ///
+    /// May hold a password: never logged.
     public var url: String
     /// How many connections serve durable transactions and reads.
     public var poolSize: Int
@@ -17,7 +19,10 @@ public struct PostgresSettings: Sendable {
 
     /// Makes settings.
     public init(
-        url: String, poolSize: Int = 4, quickPoolSize: Int = 2, statementTimeout: Duration = .seconds(30),
+        url: String,
+        poolSize: Int = 4,
+        quickPoolSize: Int = 2,
+        statementTimeout: Duration = .seconds(30),
         leaseTimeout: Duration = .seconds(30)
     ) {
         self.url = url

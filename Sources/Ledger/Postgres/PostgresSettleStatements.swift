@@ -13,21 +13,26 @@ extension PostgresLedger {
     /// Only locks: what a lock had to wait for is read by the next statement, which sees it.
     static let lockRuns = PostgresStatement(
         "lock_runs",
-        "SELECT task_id FROM runs WHERE task_id IN \(concerned) ORDER BY task_id FOR UPDATE")
+        "SELECT task_id FROM runs WHERE task_id IN \(concerned) ORDER BY task_id FOR UPDATE"
+    )
 
     static let lockJobs = PostgresStatement(
         "lock_jobs",
-        "SELECT \(PostgresJobColumns.list()) FROM jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE")
+        "SELECT \(PostgresJobColumns.list()) FROM jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+    )
 
     static let readRuns = PostgresStatement(
         "read_runs",
         """
         SELECT \(PostgresStatement.names(PostgresTaskColumns.all, prefix: "t.")), r.stages
         FROM \(concerned) AS c(task_id) JOIN runs r ON r.task_id = c.task_id JOIN tasks t ON t.id = c.task_id
-        """)
+        """
+    )
 
     static let readDefinitions = PostgresStatement(
-        "read_definitions", "SELECT hash, stored FROM definitions WHERE hash = ANY($1::text[])")
+        "read_definitions",
+        "SELECT hash, stored FROM definitions WHERE hash = ANY($1::text[])"
+    )
 
     /// Cancelled items count as null, so they are not read.
     static let readOutputs = PostgresStatement(
@@ -37,7 +42,8 @@ extension PostgresLedger {
         FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS u(task_id, stage, n)
         JOIN jobs j ON j.task_id = u.task_id AND j.stage = u.stage
         WHERE j.state IN (2, 3, 5)
-        """)
+        """
+    )
 
     private static let updated: [(name: String, type: String)] = [
         ("id", "uuid"), ("state", "smallint"), ("lease", "uuid"), ("worker", "text"), ("failures", "int"),
@@ -52,7 +58,8 @@ extension PostgresLedger {
             orphaned = u.orphaned, run_after = u.run_after, started_at = u.started_at, finished_at = u.finished_at,
             error = u.error, result = u.result, usage = coalesce(u.usage, j.usage)
         FROM \(PostgresStatement.unnest(updated)) WHERE j.id = u.id
-        """)
+        """
+    )
 
     private static func cancel(_ name: String, _ filter: String) -> PostgresStatement {
         PostgresStatement(
@@ -60,7 +67,8 @@ extension PostgresLedger {
             """
             UPDATE jobs j SET state = 4, run_after = NULL, finished_at = $2::timestamptz, error = $3::bytea
             WHERE j.task_id = $1::uuid AND j.state IN (0, 1)\(filter) RETURNING \(PostgresJobColumns.list("j."))
-            """)
+            """
+        )
     }
 
     static let cancelTask = cancel("cancel_task", "")
@@ -71,7 +79,8 @@ extension PostgresLedger {
         """
         UPDATE runs r SET state = u.state, stages = u.stages
         FROM \(PostgresStatement.unnest(runColumns)) WHERE r.task_id = u.task_id
-        """)
+        """
+    )
 
     private static let finished: [(name: String, type: String)] = [
         ("id", "uuid"), ("state", "smallint"), ("finished_at", "timestamptz"), ("output", "bytea"), ("error", "bytea"),
@@ -84,7 +93,8 @@ extension PostgresLedger {
         UPDATE tasks t SET state = u.state, finished_at = u.finished_at, output = u.output, error = u.error,
             failed_stage = u.failed_stage
         FROM \(PostgresStatement.unnest(finished)) WHERE t.id = u.id
-        """)
+        """
+    )
 
     static let insertCallbacks = PostgresStatement(
         "insert_callbacks",
@@ -92,5 +102,6 @@ extension PostgresLedger {
         INSERT INTO callbacks (\(PostgresStatement.names(PostgresCallbackColumns.all)))
         SELECT \(PostgresStatement.names(PostgresCallbackColumns.all))
         FROM \(PostgresStatement.unnest(PostgresCallbackColumns.all))
-        """)
+        """
+    )
 }

@@ -39,9 +39,20 @@ enum PostgresTaskColumns {
         let (definition, state) = (try row.text(), try Run.State(postgres: try row.int()))
         let (createdAt, deadline) = (try row.moment(), try row.moment())
         var task = TaskRecord(
-            id: id, app: app, method: method, user: user, role: role, request: request, fingerprint: fingerprint,
-            trace: trace, callbackURL: callback, payload: payload, definition: definition, createdAt: createdAt,
-            deadline: deadline)
+            id: id,
+            app: app,
+            method: method,
+            user: user,
+            role: role,
+            request: request,
+            fingerprint: fingerprint,
+            trace: trace,
+            callbackURL: callback,
+            payload: payload,
+            definition: definition,
+            createdAt: createdAt,
+            deadline: deadline
+        )
         task.state = state
         task.finishedAt = try row.momentIfAny()
         task.output = try row.bytesIfAny()

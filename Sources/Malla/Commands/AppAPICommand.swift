@@ -9,7 +9,9 @@ import Workflow
 /// Runs the App API.
 struct AppAPICommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "app-api", abstract: "Run the App API: takes requests, runs workflows, calls clients back.")
+        commandName: "app-api",
+        abstract: "Run the App API: takes requests, runs workflows, calls clients back."
+    )
 
     @Option(name: .long, help: "Port; else APP_API_PORT, else 8007.")
     var port: Int?
@@ -28,11 +30,17 @@ struct AppAPICommand: AsyncParsableCommand {
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
         let handOver = HTTPJobHandOver(
-            client: parts.trustedHTTP, base: configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:8080"),
-            bases: try serviceURLs(configuration), token: configuration.list("MESH_TOKEN").first)
+            client: parts.trustedHTTP,
+            base: configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:8080"),
+            bases: try serviceURLs(configuration),
+            token: configuration.list("MESH_TOKEN").first
+        )
         let (api, services) = try assembly.appAPI(
-            definitions, handOver: handOver, host: host,
-            port: try port ?? configuration.port("APP_API_PORT", default: 8007))
+            definitions,
+            handOver: handOver,
+            host: host,
+            port: try port ?? configuration.port("APP_API_PORT", default: 8007)
+        )
         try await assembly.prepareLedger()
         try await assembly.untilTheLedgerAnswers { try await api.storeDefinitions() }
         try await assembly.run(services)

@@ -10,8 +10,10 @@ import Workflow
 /// Sends a request to an app's method.
 struct CallCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "call", abstract: "Send a request to an app's method.",
-        discussion: "Example: malla call face-recognition/identify --payload '{\"image\":\"s3://…\"}' --wait")
+        commandName: "call",
+        abstract: "Send a request to an app's method.",
+        discussion: "Example: malla call face-recognition/identify --payload '{\"image\":\"s3://…\"}' --wait"
+    )
 
     @Argument(help: "The app and its method: face-recognition/identify.")
     var target: String
@@ -77,7 +79,11 @@ struct CallCommand: AsyncParsableCommand {
 func makeAppClient(_ options: PeopleOptions, _ user: UserOptions) throws -> MeshClient {
     do {
         return try MeshClient.appAPI(
-            url: options.url, user: user.name, role: user.role, configuration: MeshConfiguration())
+            url: options.url,
+            user: user.name,
+            role: user.role,
+            configuration: MeshConfiguration()
+        )
     } catch let error as ConfigurationError {
         Terminal.complain(error.description)
         throw ExitCode.misconfigured

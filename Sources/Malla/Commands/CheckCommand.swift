@@ -13,7 +13,8 @@ import Workflow
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check every definition, and with --servers every connection; one line each.")
+        abstract: "Check every definition, and with --servers every connection; one line each."
+    )
 
     @Flag(name: .long, help: "Also check that the ledger, the broker, Redis and S3 answer.")
     var servers = false

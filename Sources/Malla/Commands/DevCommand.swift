@@ -13,9 +13,11 @@ import Workflow
 /// Runs the whole mesh in one process, without any server.
 struct DevCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dev", abstract: "Run the whole mesh in this process, on embedded parts: no server is needed.",
+        commandName: "dev",
+        abstract: "Run the whole mesh in this process, on embedded parts: no server is needed.",
         discussion: "State lies in the data folder and survives a restart. Tokens come from the environment, else "
-            + "they are made up, kept in the data folder and printed once.")
+            + "they are made up, kept in the data folder and printed once."
+    )
 
     @Option(name: .long, help: "Port of the App API; else APP_API_PORT, else 8007.")
     var port: Int?
@@ -45,15 +47,29 @@ struct DevCommand: AsyncParsableCommand {
         let secrets = try DevSecrets.load(folder: folder, configuration: configuration)
         let base = "http://\(host == "0.0.0.0" ? "127.0.0.1" : host):\(appPort)"
         let parts = try EmbeddedWiring(
-            folder: folder, publicURL: base, mediaKey: secrets.values["MEDIA_KEY"] ?? "",
-            configuration: configuration, logger: telemetry.logger)
+            folder: folder,
+            publicURL: base,
+            mediaKey: secrets.values["MEDIA_KEY"] ?? "",
+            configuration: configuration,
+            logger: telemetry.logger
+        )
         let assembly = RoleAssembly(
-            configuration: configuration, parts: parts, telemetry: telemetry, secrets: secrets.values)
+            configuration: configuration,
+            parts: parts,
+            telemetry: telemetry,
+            secrets: secrets.values
+        )
         try await parts.ledger.migrate()
         let (admission, serviceServices) = try assembly.serviceAPI(
-            definitions.services, host: host, port: servicePort)
+            definitions.services,
+            host: host,
+            port: servicePort
+        )
         let (api, appServices) = try assembly.appAPI(
-            definitions, handOver: DirectHandOver(admission: admission), host: host, port: appPort
+            definitions,
+            handOver: DirectHandOver(admission: admission),
+            host: host,
+            port: appPort
         ) { Self.greet(base, secrets, definitions, folder: folder) }
         try await api.storeDefinitions()
         let worker = try assembly.worker(definitions.services)

@@ -8,7 +8,9 @@ import Ledger
 /// Brings the database's schema up to date.
 struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "migrate", abstract: "Bring the ledger's schema up to date; safe to run twice and at once.")
+        commandName: "migrate",
+        abstract: "Bring the ledger's schema up to date; safe to run twice and at once."
+    )
 
     func run() async throws {
         let configuration = MeshConfiguration()

@@ -7,7 +7,9 @@ import ArgumentParser
 /// Shows a task's result.
 struct ResultCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "result", abstract: "Show how a task stands, or its result; exit 1 when it failed.")
+        commandName: "result",
+        abstract: "Show how a task stands, or its result; exit 1 when it failed."
+    )
 
     @Argument(help: "The task's id.")
     var task: String

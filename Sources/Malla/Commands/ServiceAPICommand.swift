@@ -8,7 +8,9 @@ import Workflow
 /// Runs the Service API.
 struct ServiceAPICommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "service-api", abstract: "Run the Service API: turns jobs into tickets, of some services or all.")
+        commandName: "service-api",
+        abstract: "Run the Service API: turns jobs into tickets, of some services or all."
+    )
 
     @Option(name: .long, parsing: .upToNextOption, help: "The services to serve; all when none is named.")
     var service: [String] = []
@@ -28,8 +30,10 @@ struct ServiceAPICommand: AsyncParsableCommand {
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
         let (_, services) = try assembly.serviceAPI(
-            selected, host: configuration.text("HTTP_HOST", default: "0.0.0.0"),
-            port: try port ?? configuration.port("HTTP_PORT", default: 8080))
+            selected,
+            host: configuration.text("HTTP_HOST", default: "0.0.0.0"),
+            port: try port ?? configuration.port("HTTP_PORT", default: 8080)
+        )
         try await assembly.prepareLedger()
         try await assembly.run(services)
     }

@@ -8,7 +8,9 @@ import Workflow
 /// Shows a user's numbers.
 struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stats", abstract: "Show a user's numbers: requests that succeeded, failed, wait and run.")
+        commandName: "stats",
+        abstract: "Show a user's numbers: requests that succeeded, failed, wait and run."
+    )
 
     @Option(name: .long, help: "Only this app.")
     var app: String?

@@ -13,7 +13,9 @@ import Workflow
 /// Runs a worker.
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "worker", abstract: "Run a worker: takes jobs of some services, or all, and runs their handlers.")
+        commandName: "worker",
+        abstract: "Run a worker: takes jobs of some services, or all, and runs their handlers."
+    )
 
     @Option(name: .long, parsing: .upToNextOption, help: "The services to work for; all when none is named.")
     var service: [String] = []
@@ -35,7 +37,8 @@ struct WorkerCommand: AsyncParsableCommand {
         let worker = try assembly.worker(selected)
         let status = WorkerStatus(worker: worker, parts: parts, telemetry: telemetry)
         let server = assembly.serve(
-            status.router(), host: configuration.text("WORKER_HTTP_HOST", default: "0.0.0.0"),
+            status.router(),
+            host: configuration.text("WORKER_HTTP_HOST", default: "0.0.0.0"),
             port: try port ?? configuration.port("WORKER_HTTP_PORT", default: 8081)
         ) {}
         try await assembly.prepareLedger()
@@ -57,8 +60,10 @@ private struct WorkerStatus: Sendable {
         router.get("/worker/status") { _, _ in answer(await worker.status) }
         router.get("/metrics") { _, _ in
             Response(
-                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics())))
+                status: .ok,
+                headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(string: metrics()))
+            )
         }
         router.get("/readyz") { _, _ in
             var failing: [(String, JSON)] = []
@@ -74,7 +79,9 @@ private struct WorkerStatus: Sendable {
 
     private func answer(_ json: JSON, _ status: HTTPResponse.Status = .ok) -> Response {
         Response(
-            status: status, headers: [.contentType: "application/json; charset=utf-8"],
-            body: .init(byteBuffer: ByteBuffer(bytes: json.bytes)))
+            status: status,
+            headers: [.contentType: "application/json; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(bytes: json.bytes))
+        )
     }
 }

@@ -8,7 +8,9 @@ import Workflow
 /// Lists workers.
 struct WorkersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "workers", abstract: "List the workers that have beaten lately, and what troubles them.")
+        commandName: "workers",
+        abstract: "List the workers that have beaten lately, and what troubles them."
+    )
 
     @OptionGroup var options: PeopleOptions
 

@@ -33,7 +33,8 @@ struct DefinitionFolders: Sendable {
     static func shipped(_ name: String) -> String {
         let manager = FileManager.default
         if manager.fileExists(atPath: name) { return name }
-        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+            .deletingLastPathComponent()
         for _ in 0..<5 {
             let candidate = folder.appendingPathComponent(name).path
             if manager.fileExists(atPath: candidate) { return candidate }

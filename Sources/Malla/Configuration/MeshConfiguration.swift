@@ -20,7 +20,10 @@ struct MeshConfiguration: Sendable {
         ]
         reader = ConfigReader(
             provider: EnvironmentVariablesProvider(
-                environmentVariables: set, secretsSpecifier: .dynamic { name, _ in secrets.contains(name) }))
+                environmentVariables: set,
+                secretsSpecifier: .dynamic { name, _ in secrets.contains(name) }
+            )
+        )
     }
 
     /// The text of a variable, by its name in the environment, or nil.

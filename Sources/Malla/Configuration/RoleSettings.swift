@@ -40,17 +40,23 @@ extension MeshConfiguration {
 
     /// The settings of the Service API for these services.
     func serviceSettings(
-        _ services: [String: ServiceDefinition], secrets: [String: String] = [:]
+        _ services: [String: ServiceDefinition],
+        secrets: [String: String] = [:]
     ) throws -> ServiceSettings {
         ServiceSettings(
-            services: services, meshTokens: tokens("MESH_TOKEN", secrets),
-            serviceTokens: tokens("AI_SERVICE_TOKEN", secrets), maxBody: try bytes("MAX_BODY", default: 10 << 20))
+            services: services,
+            meshTokens: tokens("MESH_TOKEN", secrets),
+            serviceTokens: tokens("AI_SERVICE_TOKEN", secrets),
+            maxBody: try bytes("MAX_BODY", default: 10 << 20)
+        )
     }
 
     /// The settings of a worker for these services.
     func workerSettings(_ services: [String: ServiceDefinition]) throws -> WorkerSettings {
         var settings = WorkerSettings(
-            name: text("WORKER_ID", default: Self.hostName), services: services.values.sorted { $0.name < $1.name })
+            name: text("WORKER_ID", default: Self.hostName),
+            services: services.values.sorted { $0.name < $1.name }
+        )
         settings.drainTimeout = try duration("DRAIN_TIMEOUT", default: settings.drainTimeout)
         settings.resultTimeToLive = try duration("RESULT_TTL", default: settings.resultTimeToLive)
         return settings
@@ -60,8 +66,11 @@ extension MeshConfiguration {
     func engineSettings() -> ProcessEngineSettings {
         let python = text("MALLA_PYTHON") ?? text("VIRTUAL_ENV").map { "\($0)/bin/python3" } ?? Self.virtualPython()
         return ProcessEngineSettings(
-            python: python, modules: absolute(DefinitionFolders.shipped("python")),
-            environment: ProcessInfo.processInfo.environment, gpus: Self.gpus())
+            python: python,
+            modules: absolute(DefinitionFolders.shipped("python")),
+            environment: ProcessInfo.processInfo.environment,
+            gpus: Self.gpus()
+        )
     }
 
     private func retention() throws -> Duration? {

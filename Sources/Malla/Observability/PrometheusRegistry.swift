@@ -41,7 +41,9 @@ final class PrometheusRegistry: MetricsFactory {
     }
 
     private func find<Series: PrometheusSeries>(
-        _ label: String, _ dimensions: [(String, String)], _ make: () -> Series
+        _ label: String,
+        _ dimensions: [(String, String)],
+        _ make: () -> Series
     ) -> Series {
         let name = SeriesName(label: label, dimensions: dimensions)
         return series.withLock { series in

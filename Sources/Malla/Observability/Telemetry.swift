@@ -13,7 +13,8 @@ struct Telemetry: Sendable {
     /// Sets logging and metrics up for a role.
     ///
     /// - Parameter role: the logger's label: `malla.app-api`.
-    static func start(role: String, configuration: MeshConfiguration, format: LineLogHandler.Format) throws -> Telemetry {
+    static func start(role: String, configuration: MeshConfiguration, format: LineLogHandler.Format) throws -> Telemetry
+    {
         let levelName = configuration.text("LOG_LEVEL", default: "info")
         guard let level = Logger.Level(rawValue: levelName) else {
             let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")

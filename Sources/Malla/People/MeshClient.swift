@@ -15,19 +15,23 @@ struct MeshClient {
     private let headers: [(name: String, value: String)]
 
     /// A client of the App API, speaking for a user.
-    static func appAPI(url: String?, user: String, role: String, configuration: MeshConfiguration) throws -> MeshClient {
+    static func appAPI(url: String?, user: String, role: String, configuration: MeshConfiguration) throws -> MeshClient
+    {
         let secrets = DevSecrets.stored(in: configuration.text("MALLA_DATA", default: ".malla"))
         let port = try configuration.port("APP_API_PORT", default: 8007)
         guard let token = configuration.list("MARKETPLACE_TOKEN").first ?? secrets["MARKETPLACE_TOKEN"] else {
             throw ConfigurationError(
-                missing: "MARKETPLACE_TOKEN", "the App API's token; `malla dev` keeps its own in its data folder (MALLA_DATA)")
+                missing: "MARKETPLACE_TOKEN",
+                "the App API's token; `malla dev` keeps its own in its data folder (MALLA_DATA)"
+            )
         }
         return MeshClient(
             base: url ?? configuration.text("MALLA_URL", default: "http://127.0.0.1:\(port)"),
             headers: [
                 ("x-marketplace-token", token), ("x-user-id", user), ("x-user-role", role),
                 ("content-type", "application/json"),
-            ])
+            ]
+        )
     }
 
     /// A client of the Service API.
@@ -37,7 +41,8 @@ struct MeshClient {
         let token = configuration.text("AI_SERVICE_TOKEN") ?? secrets["AI_SERVICE_TOKEN"]
         return MeshClient(
             base: url ?? configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:\(port)"),
-            headers: token.map { [("authorization", "Bearer \($0)")] } ?? [])
+            headers: token.map { [("authorization", "Bearer \($0)")] } ?? []
+        )
     }
 
     private init(base: String, headers: [(name: String, value: String)]) {
@@ -52,8 +57,14 @@ struct MeshClient {
         do {
             response = try await transfer.send(
                 TransferRequest(
-                    method, base + path, headers: headers, body: body.map { .bytes($0.bytes) } ?? .none,
-                    timeout: .seconds(30), answerLimit: 64 << 20))
+                    method,
+                    base + path,
+                    headers: headers,
+                    body: body.map { .bytes($0.bytes) } ?? .none,
+                    timeout: .seconds(30),
+                    answerLimit: 64 << 20
+                )
+            )
         } catch {
             Terminal.complain("\(base) can't be reached: \(error.reason). Is the mesh running there?")
             throw ExitCode.unreachable

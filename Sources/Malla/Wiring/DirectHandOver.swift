@@ -13,7 +13,8 @@ struct DirectHandOver: JobHandOver {
     func place(of service: String) -> String { "here" }
 
     func handOver(
-        _ handOver: HandOver, to place: String
+        _ handOver: HandOver,
+        to place: String
     ) async throws(HandOverFailure) -> [HandOver.Refusal] {
         admission.take(handOver)
     }

@@ -32,7 +32,11 @@ struct EmbeddedWiring: MeshParts {
     ///   - publicURL: the App API's address, for signed media URLs.
     ///   - mediaKey: signs these URLs.
     init(
-        folder: String, publicURL: String, mediaKey: String, configuration: MeshConfiguration, logger: Logger
+        folder: String,
+        publicURL: String,
+        mediaKey: String,
+        configuration: MeshConfiguration,
+        logger: Logger
     ) throws {
         ledger = try SQLiteLedger(path: "\(folder)/ledger.sqlite")
         broker = InProcessBroker()
@@ -40,8 +44,11 @@ struct EmbeddedWiring: MeshParts {
         trustedHTTP = CurlTransfer()
         guardedHTTP = CurlTransfer(settings: TransferSettings(policy: try configuration.guardedPolicy()))
         let files = FilesMediaStore(
-            folder: "\(folder)/media", bucket: configuration.text("S3_BUCKET", default: "malla-media"),
-            baseURL: publicURL, secret: Array(mediaKey.utf8))
+            folder: "\(folder)/media",
+            bucket: configuration.text("S3_BUCKET", default: "malla-media"),
+            baseURL: publicURL,
+            secret: Array(mediaKey.utf8)
+        )
         media = files
         signedMedia = SignedFiles(files: files)
     }

@@ -24,13 +24,21 @@ struct EngineMaking {
                 do {
                     let handler = try handlers.make(name, options: options)
                     engines[service.name] = NativeEngine(
-                        handler: handler, concurrency: service.concurrency, media: parts.media, ledger: parts.ledger)
+                        handler: handler,
+                        concurrency: service.concurrency,
+                        media: parts.media,
+                        ledger: parts.ledger
+                    )
                 } catch {
                     throw ConfigurationError("service '\(service.name)': \(error.message)")
                 }
             case .process:
                 engines[service.name] = ProcessEngine(
-                    service, media: parts.media, settings: settings, logger: logger)
+                    service,
+                    media: parts.media,
+                    settings: settings,
+                    logger: logger
+                )
             }
         }
         return engines

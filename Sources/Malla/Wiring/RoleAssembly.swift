@@ -22,35 +22,58 @@ struct RoleAssembly {
 
     /// The App API's services in the order in which they start; the HTTP server is last, so that it stops first.
     func appAPI(
-        _ definitions: Definitions, handOver: any JobHandOver, host: String, port: Int,
+        _ definitions: Definitions,
+        handOver: any JobHandOver,
+        host: String,
+        port: Int,
         onServing: @escaping @Sendable () async -> Void = {}
     ) throws -> (api: AppAPI, services: [any Service]) {
         let metrics = telemetry.metricsText
         let appParts = AppParts(
-            ledger: parts.ledger, broker: parts.broker, results: parts.results, media: parts.media,
-            trustedHTTP: parts.trustedHTTP, guardedHTTP: parts.guardedHTTP,
-            destinations: try configuration.guardedPolicy(), handOver: handOver, signedMedia: parts.signedMedia,
-            metricsText: { metrics() }, logger: telemetry.logger)
+            ledger: parts.ledger,
+            broker: parts.broker,
+            results: parts.results,
+            media: parts.media,
+            trustedHTTP: parts.trustedHTTP,
+            guardedHTTP: parts.guardedHTTP,
+            destinations: try configuration.guardedPolicy(),
+            handOver: handOver,
+            signedMedia: parts.signedMedia,
+            metricsText: { metrics() },
+            logger: telemetry.logger
+        )
         let api = AppAPI(
             settings: try configuration.appSettings(secrets: secrets),
             catalog: AppCatalog(apps: Array(definitions.apps.values), services: Array(definitions.services.values)),
-            parts: appParts)
+            parts: appParts
+        )
         let server = serve(api.router(), host: host, port: port, onServing)
         return (api, api.services() + [server])
     }
 
     /// The Service API's services, and the admission for an App API in the same process.
     func serviceAPI(
-        _ services: [String: ServiceDefinition], host: String, port: Int,
+        _ services: [String: ServiceDefinition],
+        host: String,
+        port: Int,
         onServing: @escaping @Sendable () async -> Void = {}
     ) throws -> (admission: Admission, services: [any Service]) {
         let admission = Admission(services: services, broker: parts.broker, logger: telemetry.logger)
         let tickets = TicketLoop(
-            services: Array(services.keys), ledger: parts.ledger, broker: parts.broker, admission: admission,
-            timers: LedgerTimers(ledger: parts.ledger, apps: nil), logger: telemetry.logger)
+            services: Array(services.keys),
+            ledger: parts.ledger,
+            broker: parts.broker,
+            admission: admission,
+            timers: LedgerTimers(ledger: parts.ledger, apps: nil),
+            logger: telemetry.logger
+        )
         let api = ServiceAPI(
-            settings: try configuration.serviceSettings(services, secrets: secrets), ledger: parts.ledger,
-            broker: parts.broker, admission: admission, metrics: telemetry.metricsText)
+            settings: try configuration.serviceSettings(services, secrets: secrets),
+            ledger: parts.ledger,
+            broker: parts.broker,
+            admission: admission,
+            metrics: telemetry.metricsText
+        )
         return (admission, [tickets, serve(api.router(), host: host, port: port, onServing)])
     }
 
@@ -61,18 +84,29 @@ struct RoleAssembly {
         return ServiceWorker(
             settings,
             ports: WorkerPorts(
-                ledger: parts.ledger, broker: parts.broker, results: parts.results, media: parts.media),
-            engines: try making.engines(of: settings.services), log: telemetry.logger)
+                ledger: parts.ledger,
+                broker: parts.broker,
+                results: parts.results,
+                media: parts.media
+            ),
+            engines: try making.engines(of: settings.services),
+            log: telemetry.logger
+        )
     }
 
     /// An HTTP server for a router.
     func serve<Context: InitializableFromSource>(
-        _ router: Router<Context>, host: String, port: Int, _ onServing: @escaping @Sendable () async -> Void
+        _ router: Router<Context>,
+        host: String,
+        port: Int,
+        _ onServing: @escaping @Sendable () async -> Void
     ) -> any Service where Context: RequestContext, Context.Source == ApplicationRequestContextSource {
         Application(
             router: router,
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
-            onServerRunning: { _ in await onServing() }, logger: telemetry.logger)
+            onServerRunning: { _ in await onServing() },
+            logger: telemetry.logger
+        )
     }
 
     /// Migrates the ledger if the configuration says so, waiting for a server that is not up yet.
@@ -94,7 +128,9 @@ struct RoleAssembly {
                 failures += 1
                 if failures == 1 {
                     telemetry.logger.warning(
-                        "the ledger does not answer yet; waiting for it", metadata: [LogKey.error: "\(error)"])
+                        "the ledger does not answer yet; waiting for it",
+                        metadata: [LogKey.error: "\(error)"]
+                    )
                 }
                 try await Task.sleep(for: backoff.delay(afterFailures: failures))
             }
@@ -108,7 +144,10 @@ struct RoleAssembly {
                 services: services.map {
                     .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
                 },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: telemetry.logger))
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: telemetry.logger
+            )
+        )
         do {
             try await group.run()
         } catch {

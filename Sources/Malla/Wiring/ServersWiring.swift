@@ -66,7 +66,8 @@ struct ServersWiring: MeshParts {
                 vhost: configuration.text("RABBITMQ_VHOST", default: "aiqrbroker"),
                 user: configuration.text("RABBITMQ_USER", default: "aiqradmin"),
                 password: configuration.text("RABBITMQ_PASS", default: "aiqrPassword"),
-                tls: usesTLS ? RabbitSettings.TLS(caFile: configuration.text("RABBITMQ_CA_FILE")) : nil)
+                tls: usesTLS ? RabbitSettings.TLS(caFile: configuration.text("RABBITMQ_CA_FILE")) : nil
+            )
         }
         let queueType = configuration.text("RABBITMQ_QUEUE_TYPE", default: "classic")
         switch queueType {
@@ -88,7 +89,8 @@ struct ServersWiring: MeshParts {
             host: configuration.text("REDIS_HOST", default: "localhost"),
             port: try configuration.port("REDIS_PORT", default: 6379),
             password: configuration.text("REDIS_PASSWORD"),
-            database: try configuration.int("REDIS_DB_NAME", default: 0))
+            database: try configuration.int("REDIS_DB_NAME", default: 0)
+        )
     }
 
     private static func s3(_ configuration: MeshConfiguration) throws -> S3Settings {
@@ -97,16 +99,22 @@ struct ServersWiring: MeshParts {
         let region = configuration.text("AWS_REGION_NAME", default: "us-east-1")
         return S3Settings(
             endpoint: configuration.text("S3_ENDPOINT", default: "https://s3.\(region).amazonaws.com"),
-            publicEndpoint: configuration.text("S3_PUBLIC_ENDPOINT"), region: region,
-            bucket: configuration.text("S3_BUCKET", default: "malla-media"), accessKey: accessKey, secretKey: secretKey,
+            publicEndpoint: configuration.text("S3_PUBLIC_ENDPOINT"),
+            region: region,
+            bucket: configuration.text("S3_BUCKET", default: "malla-media"),
+            accessKey: accessKey,
+            secretKey: secretKey,
             sessionToken: configuration.text("AWS_SESSION_TOKEN"),
-            usesPathStyle: try configuration.bool("S3_PATH_STYLE", default: true))
+            usesPathStyle: try configuration.bool("S3_PATH_STYLE", default: true)
+        )
     }
 
     private static func escaped(_ text: String) -> String {
         text.utf8.map { byte in
-            let isPlain = byte < 0x80 && (Character(UnicodeScalar(byte)).isLetter || Character(UnicodeScalar(byte)).isNumber)
-            return isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            let isPlain =
+                byte < 0x80 && (Character(UnicodeScalar(byte)).isLetter || Character(UnicodeScalar(byte)).isNumber)
+            return isPlain
+                ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
         }.joined()
     }
 }

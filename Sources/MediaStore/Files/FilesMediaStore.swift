@@ -32,14 +32,20 @@ public struct FilesMediaStore: MediaStore {
 
     /// Stores an original under its SHA-256; one that is there already is left alone.
     public func storeOriginal(
-        _ bytes: ByteStream, contentType: String, limit: Int
+        _ bytes: ByteStream,
+        contentType: String,
+        limit: Int
     ) async throws(MediaError) -> StoredMedia {
         try await write(bytes, key: nil, contentType: contentType, origin: nil, limit: limit)
     }
 
     /// Stores bytes under a key; what was there is replaced when the last byte is in.
     public func store(
-        _ bytes: ByteStream, key: String, contentType: String, origin: MediaReference?, limit: Int
+        _ bytes: ByteStream,
+        key: String,
+        contentType: String,
+        origin: MediaReference?,
+        limit: Int
     ) async throws(MediaError) -> StoredMedia {
         guard MediaReference.isKey(key) else { throw MediaError(.invalid, "the key is not a proper one") }
         return try await write(bytes, key: key, contentType: contentType, origin: origin, limit: limit)
@@ -78,7 +84,8 @@ public struct FilesMediaStore: MediaStore {
 
     /// A URL of the App API for writing.
     public func presignedPut(
-        key: String, expiresIn: Duration
+        key: String,
+        expiresIn: Duration
     ) throws(MediaError) -> (url: String, reference: MediaReference) {
         let url = try signature.url(method: "PUT", key: key, expiresIn: expiresIn, now: .now)
         return (url, MediaReference(bucket: bucket, key: key))
@@ -93,7 +100,10 @@ public struct FilesMediaStore: MediaStore {
     ///   - now: the moment that decides whether the URL has expired.
     /// - Throws: `refused` for a wrong signature, another method and an expired URL; `invalid` for another path.
     public func verify(
-        method: String, path: String, query: String, now: Timestamp = .now
+        method: String,
+        path: String,
+        query: String,
+        now: Timestamp = .now
     ) throws(MediaError) -> MediaReference {
         try signature.verify(method: method, path: path, query: query, now: now)
     }
@@ -110,7 +120,11 @@ public struct FilesMediaStore: MediaStore {
     }
 
     private func write(
-        _ bytes: ByteStream, key: String?, contentType: String, origin: MediaReference?, limit: Int
+        _ bytes: ByteStream,
+        key: String?,
+        contentType: String,
+        origin: MediaReference?,
+        limit: Int
     ) async throws(MediaError) -> StoredMedia {
         let shelf = self.shelf(for: key ?? "\(MeshID())")
         let file = try await shelf.begin()
@@ -130,7 +144,10 @@ public struct FilesMediaStore: MediaStore {
             let sidecar = MediaSidecar(key: name, contentType: contentType, origin: origin?.description)
             try await shelf.keep(file, as: sidecar, keepingExisting: key == nil)
             return StoredMedia(
-                reference: MediaReference(bucket: bucket, key: name), sha256: digest, size: size)
+                reference: MediaReference(bucket: bucket, key: name),
+                sha256: digest,
+                size: size
+            )
         } catch {
             await shelf.discard(file)
             throw MediaNaming.error(from: error)

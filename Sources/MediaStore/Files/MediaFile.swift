@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+internal import MediaStore
+
 #if canImport(Glibc)
 internal import Glibc
 #else
 internal import Darwin
 #endif
-internal import MediaStore
 
 /// An open file, closed when the last holder lets go of it; reads and writes block.
 final class MediaFile: Sendable {

@@ -4,11 +4,12 @@
 
 internal import Crypto
 internal import Foundation
+internal import MediaStore
+internal import Plumbing
+
 #if canImport(Glibc)
 internal import Glibc
 #endif
-internal import MediaStore
-internal import Plumbing
 
 /// The folder of the media, and the thread that does its blocking calls.
 ///
@@ -107,7 +108,10 @@ actor MediaShelf {
         guard access(path, F_OK) != 0 else { return }
         do {
             try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                atPath: path,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
         } catch {
             throw MediaError(.unavailable, "the media folder can't be made: \(error)")
         }

@@ -33,7 +33,10 @@ struct MediaSignature: Sendable {
     }
 
     func verify(
-        method: String, path: String, query: String, now: Timestamp
+        method: String,
+        path: String,
+        query: String,
+        now: Timestamp
     ) throws(MediaError) -> MediaReference {
         let prefix = "/media/\(bucket)/"
         guard path.hasPrefix(prefix), let key = MediaNaming.percentDecoded(path.dropFirst(prefix.count)),
@@ -49,7 +52,10 @@ struct MediaSignature: Sendable {
         let signed = values["method"].map(String.init) ?? ""
         guard let expires = values["expires"].flatMap({ Int64($0) }), let code = Self.bytes(values["signature"] ?? ""),
             HMAC<SHA256>.isValidAuthenticationCode(
-                code, authenticating: Data(text(signed, key, expires).utf8), using: secret)
+                code,
+                authenticating: Data(text(signed, key, expires).utf8),
+                using: secret
+            )
         else { throw MediaError(.refused, "the URL's signature is wrong") }
         // Whoever may read may also ask for the head alone.
         guard method == signed || (method == "HEAD" && signed == "GET") else {

@@ -23,7 +23,9 @@ actor S3Cutter {
     /// Whether nothing follows what was handed out.
     func hasEnded() -> Bool { isAtEnd && pending.isEmpty }
 
-    /// The next part: 8 MiB, the last one less; nil at the end. The first one may be empty.
+    /// The next part: 8 MiB, the last one less; nil at the end.
+    ///
+    /// The first one may be empty.
     func next() async throws -> [UInt8]? {
         while !isAtEnd, pending.count <= S3Upload.partSize {
             var source = iterator

@@ -20,17 +20,25 @@ struct S3Link: Sendable {
         self.settings = settings
         self.transfer = transfer
         signer = S3Signer(
-            region: settings.region, accessKey: settings.accessKey, secretKey: settings.secretKey,
-            sessionToken: settings.sessionToken)
+            region: settings.region,
+            accessKey: settings.accessKey,
+            secretKey: settings.secretKey,
+            sessionToken: settings.sessionToken
+        )
     }
 
     /// Sends a request until it is answered with something other than a stumble; any other status is no error.
     ///
     /// - Parameter hash: the SHA-256 of the body when it is known already.
     func send(
-        _ method: String, key: String?, query: [(name: String, value: String)] = [],
-        headers: [(name: String, value: String)] = [], body: [UInt8]? = nil, hash: String? = nil,
-        timeout: Duration = .seconds(30), isRetried: Bool = true
+        _ method: String,
+        key: String?,
+        query: [(name: String, value: String)] = [],
+        headers: [(name: String, value: String)] = [],
+        body: [UInt8]? = nil,
+        hash: String? = nil,
+        timeout: Duration = .seconds(30),
+        isRetried: Bool = true
     ) async throws(MediaError) -> TransferResponse {
         var payload = hash ?? S3Signer.unsignedPayload
         if hash == nil, !settings.address(of: key).isEncrypted || body == nil { payload = Self.sha256(body ?? []) }
@@ -52,7 +60,8 @@ struct S3Link: Sendable {
 
     /// Opens a streamed answer; one try.
     func stream(
-        key: String, headers: [(name: String, value: String)]
+        key: String,
+        headers: [(name: String, value: String)]
     ) async throws(MediaError) -> (head: TransferHead, body: ByteStream) {
         let request = signed("GET", key, [], headers, nil, Self.sha256([]), .seconds(30))
         do {
@@ -71,16 +80,31 @@ struct S3Link: Sendable {
     }
 
     private func signed(
-        _ method: String, _ key: String?, _ query: [(name: String, value: String)],
-        _ headers: [(name: String, value: String)], _ body: [UInt8]?, _ payload: String, _ timeout: Duration
+        _ method: String,
+        _ key: String?,
+        _ query: [(name: String, value: String)],
+        _ headers: [(name: String, value: String)],
+        _ body: [UInt8]?,
+        _ payload: String,
+        _ timeout: Duration
     ) -> TransferRequest {
         let address = settings.address(of: key)
         let all = signer.headers(
-            method: method, path: address.path, query: query, headers: [("host", address.host)] + headers,
-            payloadHash: payload, at: .now)
+            method: method,
+            path: address.path,
+            query: query,
+            headers: [("host", address.host)] + headers,
+            payloadHash: payload,
+            at: .now
+        )
         return TransferRequest(
-            method, address.url(query: S3Signer.encoded(query)), headers: all.filter { $0.name != "host" },
-            body: body.map { .bytes($0) } ?? .none, timeout: timeout, answerLimit: 1 << 20)
+            method,
+            address.url(query: S3Signer.encoded(query)),
+            headers: all.filter { $0.name != "host" },
+            body: body.map { .bytes($0) } ?? .none,
+            timeout: timeout,
+            answerLimit: 1 << 20
+        )
     }
 
     static func sha256(_ bytes: [UInt8]) -> String {

@@ -21,7 +21,9 @@ public struct S3MediaStore: MediaStore {
 
     /// Stores an original under its SHA-256; above 8 MiB it waits in a temporary file until the hash is known.
     public func storeOriginal(
-        _ bytes: ByteStream, contentType: String, limit: Int
+        _ bytes: ByteStream,
+        contentType: String,
+        limit: Int
     ) async throws(MediaError) -> StoredMedia {
         let cutter = S3Cutter(bytes, limit: limit)
         do {
@@ -53,13 +55,24 @@ public struct S3MediaStore: MediaStore {
 
     /// Stores bytes under a key; what was there is replaced when the last byte is in.
     public func store(
-        _ bytes: ByteStream, key: String, contentType: String, origin: MediaReference?, limit: Int
+        _ bytes: ByteStream,
+        key: String,
+        contentType: String,
+        origin: MediaReference?,
+        limit: Int
     ) async throws(MediaError) -> StoredMedia {
         guard MediaReference.isKey(key) else { throw MediaError(.invalid, "the key is not a proper one") }
-        guard Self.isHeaderValue(contentType) else { throw MediaError(.invalid, "the content type is not a proper one") }
+        guard Self.isHeaderValue(contentType) else {
+            throw MediaError(.invalid, "the content type is not a proper one")
+        }
         let cutter = S3Cutter(bytes, limit: limit)
         let upload = S3Upload(
-            link: link, key: key, contentType: contentType, origin: origin, keepsExisting: false)
+            link: link,
+            key: key,
+            contentType: contentType,
+            origin: origin,
+            keepsExisting: false
+        )
         do {
             var first = try await cutter.next() ?? []
             if await cutter.hasEnded() {
@@ -97,7 +110,9 @@ public struct S3MediaStore: MediaStore {
         let download = S3Download(link: link, key: reference.key, offset: offset)
         try await download.open()
         return MediaContent(
-            attributes: await download.attributes, bytes: ByteStream { try await download.next() })
+            attributes: await download.attributes,
+            bytes: ByteStream { try await download.next() }
+        )
     }
 
     /// Looks media up.
@@ -122,7 +137,8 @@ public struct S3MediaStore: MediaStore {
 
     /// A URL for writing, at the public endpoint.
     public func presignedPut(
-        key: String, expiresIn: Duration
+        key: String,
+        expiresIn: Duration
     ) throws(MediaError) -> (url: String, reference: MediaReference) {
         guard MediaReference.isKey(key) else { throw MediaError(.invalid, "the key is not a proper one") }
         return (
@@ -178,7 +194,12 @@ public struct S3MediaStore: MediaStore {
         }
         let address = link.settings.address(of: key, isPublic: true)
         let query = link.signer.presignedQuery(
-            method: method, path: address.path, host: address.host, seconds: seconds, at: .now)
+            method: method,
+            path: address.path,
+            host: address.host,
+            seconds: seconds,
+            at: .now
+        )
         return address.url(query: query)
     }
 

@@ -28,8 +28,14 @@ public struct S3Settings: Sendable {
 
     /// Makes settings.
     public init(
-        endpoint: String, publicEndpoint: String? = nil, region: String = "us-east-1", bucket: String,
-        accessKey: String, secretKey: String, sessionToken: String? = nil, usesPathStyle: Bool = true,
+        endpoint: String,
+        publicEndpoint: String? = nil,
+        region: String = "us-east-1",
+        bucket: String,
+        accessKey: String,
+        secretKey: String,
+        sessionToken: String? = nil,
+        usesPathStyle: Bool = true,
         spoolFolder: String = "/tmp"
     ) {
         self.endpoint = endpoint
@@ -56,8 +62,10 @@ public struct S3Settings: Sendable {
         let name = usesPathStyle ? String(host) : "\(bucket).\(host)"
         let whole = usesPathStyle ? "\(prefix)/\(bucket)\(path)" : "\(prefix)\(path)"
         return S3Address(
-            scheme: scheme.lowercased(), host: Self.withoutDefaultPort(name, scheme),
-            path: whole.isEmpty ? "/" : whole)
+            scheme: scheme.lowercased(),
+            host: Self.withoutDefaultPort(name, scheme),
+            path: whole.isEmpty ? "/" : whole
+        )
     }
 
     /// The `Host` header as libcurl and browsers send it: without the scheme's own port.

@@ -7,7 +7,9 @@ internal import Foundation
 internal import MediaStore
 public import Plumbing
 
-/// Signs requests to S3 with AWS Signature Version 4. Pure: no I/O, no clock.
+/// Signs requests to S3 with AWS Signature Version 4.
+///
+/// Pure: no I/O, no clock.
 public struct S3Signer: Sendable {
     /// The hash to name when the body is not hashed, which only TLS makes safe.
     public static let unsignedPayload = "UNSIGNED-PAYLOAD"
@@ -33,8 +35,12 @@ public struct S3Signer: Sendable {
     ///   - headers: what is signed beside the signer's own; `host` must be among them.
     ///   - payloadHash: the SHA-256 of the body in hexadecimal, or ``unsignedPayload``.
     public func headers(
-        method: String, path: String, query: [(name: String, value: String)],
-        headers: [(name: String, value: String)], payloadHash: String, at moment: Timestamp
+        method: String,
+        path: String,
+        query: [(name: String, value: String)],
+        headers: [(name: String, value: String)],
+        payloadHash: String,
+        at moment: Timestamp
     ) -> [(name: String, value: String)] {
         let stamp = Self.stamp(moment)
         var all = headers + [("x-amz-content-sha256", payloadHash), ("x-amz-date", stamp)]
@@ -52,7 +58,11 @@ public struct S3Signer: Sendable {
     ///
     /// - Parameter seconds: how long, 1 to 604,800.
     public func presignedQuery(
-        method: String, path: String, host: String, seconds: Int, at moment: Timestamp
+        method: String,
+        path: String,
+        host: String,
+        seconds: Int,
+        at moment: Timestamp
     ) -> String {
         let stamp = Self.stamp(moment)
         var query = [
@@ -78,8 +88,11 @@ public struct S3Signer: Sendable {
     }
 
     private static func canonical(
-        _ method: String, _ path: String, _ query: [(name: String, value: String)],
-        _ headers: [(name: String, value: String)], _ payloadHash: String
+        _ method: String,
+        _ path: String,
+        _ query: [(name: String, value: String)],
+        _ headers: [(name: String, value: String)],
+        _ payloadHash: String
     ) -> (request: String, signed: String) {
         let sorted = headers.map { ($0.name.lowercased(), squeezed($0.value)) }.sorted { $0.0 < $1.0 }
         let signed = sorted.map(\.0).joined(separator: ";")
@@ -103,7 +116,7 @@ public struct S3Signer: Sendable {
         return MediaNaming.hexadecimal(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key))
     }
 
-    /// `20130524T000000Z`
+    /// The form: `20130524T000000Z`.
     static func stamp(_ moment: Timestamp) -> String {
         let seconds = moment.microseconds / 1_000_000
         // Days to a date by Howard Hinnant's "civil_from_days", which needs neither calendar nor locale.

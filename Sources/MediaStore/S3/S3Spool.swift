@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+internal import MediaStore
+internal import Plumbing
+
 #if canImport(Glibc)
 internal import Glibc
 #else
 internal import Darwin
 #endif
-internal import MediaStore
-internal import Plumbing
 
 /// A file without a name, where a large original waits for its hash; blocking calls run on a thread of its own.
 actor S3Spool {

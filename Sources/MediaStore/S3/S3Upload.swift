@@ -33,7 +33,13 @@ struct S3Upload: Sendable {
     /// Writes everything in one request.
     func put(_ bytes: [UInt8], hash: String?) async throws(MediaError) {
         let answer = try await link.send(
-            "PUT", key: key, headers: headers + condition, body: bytes, hash: hash, timeout: .seconds(120))
+            "PUT",
+            key: key,
+            headers: headers + condition,
+            body: bytes,
+            hash: hash,
+            timeout: .seconds(120)
+        )
         try check(answer)
     }
 
@@ -68,8 +74,12 @@ struct S3Upload: Sendable {
 
     private func send(_ part: [UInt8], _ id: String, _ number: Int) async throws(MediaError) -> String {
         let answer = try await link.send(
-            "PUT", key: key, query: [("partNumber", String(number)), ("uploadId", id)], body: part,
-            timeout: .seconds(120))
+            "PUT",
+            key: key,
+            query: [("partNumber", String(number)), ("uploadId", id)],
+            body: part,
+            timeout: .seconds(120)
+        )
         guard S3Answer.isSuccess(answer.head.status), let tag = answer.head["etag"] else {
             throw S3Answer.error(status: answer.head.status, body: answer.body, key: key)
         }
@@ -82,8 +92,13 @@ struct S3Upload: Sendable {
         }
         let text = "<CompleteMultipartUpload>\(parts.joined())</CompleteMultipartUpload>"
         let answer = try await link.send(
-            "POST", key: key, query: [("uploadId", id)], headers: condition, body: Array(text.utf8),
-            timeout: .seconds(120))
+            "POST",
+            key: key,
+            query: [("uploadId", id)],
+            headers: condition,
+            body: Array(text.utf8),
+            timeout: .seconds(120)
+        )
         // S3 may begin with 200 and find out later that it failed.
         if S3Answer.isSuccess(answer.head.status), S3Answer.element("Code", in: answer.body) != nil {
             throw S3Answer.error(status: 500, body: answer.body, key: key)

@@ -62,7 +62,9 @@ public final class InProcessResultStore: ResultStore {
 
     /// Reads the entries of a stream after an id.
     public func entries(
-        of key: ResultKey, after id: String?, limit: Int
+        of key: ResultKey,
+        after id: String?,
+        limit: Int
     ) async throws(ResultStoreError) -> [(id: String, value: [UInt8])] {
         let start = id.flatMap { UInt64($0) } ?? 0
         let values = state.withLock { $0.live(key)?.values } ?? []
@@ -126,7 +128,10 @@ extension InProcessResultStore.State {
     }
 
     fileprivate mutating func append(
-        _ key: ResultKey, _ value: [UInt8], expiresAt: ContinuousClock.Instant, limit: Int
+        _ key: ResultKey,
+        _ value: [UInt8],
+        expiresAt: ContinuousClock.Instant,
+        limit: Int
     ) {
         guard live(key) != nil else { return insert(key, value, expiresAt: expiresAt) }
         entries[key]?.values.append((nextEntry, value))

@@ -7,7 +7,9 @@ import Glibc
 import Plumbing
 import ResultStore
 
-/// One hiredis context: dialled, used by one thread, dead after its first I/O error. Never leaves its actor.
+/// One hiredis context: dialled, used by one thread, dead after its first I/O error.
+///
+/// Never leaves its actor.
 struct RedisConnection: ~Copyable {
     private let context: UnsafeMutablePointer<redisContext>
 

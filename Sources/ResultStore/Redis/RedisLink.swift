@@ -68,7 +68,8 @@ actor RedisLink {
             if failures == 1 {
                 logger.warning(
                     "Redis does not answer; the mesh goes on without it",
-                    metadata: [LogKey.server: "\(settings.host):\(settings.port)", LogKey.error: "\(error.reason)"])
+                    metadata: [LogKey.server: "\(settings.host):\(settings.port)", LogKey.error: "\(error.reason)"]
+                )
             }
         }
         connection = nil

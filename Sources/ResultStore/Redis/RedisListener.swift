@@ -81,7 +81,9 @@ actor RedisListener: LoopSource {
         for reply in replies {
             // A message is ["message", channel, payload]; the payload is the leases' bytes one after another.
             guard let parts = reply.array, parts.count == 3, let payload = parts[2].bytes else { continue }
-            let leases = stride(from: 0, to: payload.count - 15, by: 16).compactMap { MeshID(bytes: payload[$0..<($0 + 16)]) }
+            let leases = stride(from: 0, to: payload.count - 15, by: 16).compactMap {
+                MeshID(bytes: payload[$0..<($0 + 16)])
+            }
             if !leases.isEmpty { onHint(leases) }
         }
     }

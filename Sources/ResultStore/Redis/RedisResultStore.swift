@@ -55,7 +55,9 @@ public final class RedisResultStore: ResultStore {
 
     /// Reads entries of a stream.
     public func entries(
-        of key: ResultKey, after id: String?, limit: Int
+        of key: ResultKey,
+        after id: String?,
+        limit: Int
     ) async throws(ResultStoreError) -> [(id: String, value: [UInt8])] {
         let start = id.map { "(\($0)" } ?? "-"
         return Self.entries(try await ask("XRANGE", key.text, start, "+", "COUNT", String(limit)))

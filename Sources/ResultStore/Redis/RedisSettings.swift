@@ -8,7 +8,9 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Where Redis is. hiredis 0.14 has no TLS: use a private network or a local TLS proxy.
+/// Where Redis is.
+///
+/// hiredis 0.14 has no TLS: use a private network or a local TLS proxy.
 public struct RedisSettings: Sendable {
     /// The host.
     public var host: String
@@ -34,7 +36,8 @@ public struct RedisSettings: Sendable {
 
     /// Reads `redis://[user:password@]host[:port][/database]`; nil when it is not one.
     public init?(url: String) {
-        guard let parts = URLComponents(string: url), parts.scheme == "redis", let host = parts.host, !host.isEmpty else {
+        guard let parts = URLComponents(string: url), parts.scheme == "redis", let host = parts.host, !host.isEmpty
+        else {
             return nil
         }
         let path = parts.path.drop { $0 == "/" }

@@ -18,7 +18,10 @@ public struct EchoHandler: NativeHandler {
         }
         guard let object = set.object else {
             throw JobError(
-                .invalidInput, "the option 'set' of the handler 'echo' is an object of members to set", field: "/set")
+                .invalidInput,
+                "the option 'set' of the handler 'echo' is an object of members to set",
+                field: "/set"
+            )
         }
         members = object.members
     }

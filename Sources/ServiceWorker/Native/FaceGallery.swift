@@ -48,11 +48,14 @@ actor FaceGallery {
         try await snapshot(of: try await looks.submit(()))
     }
 
-    /// Changes the gallery; `change` may run several times. A job that has changed it before changes nothing.
+    /// Changes the gallery; `change` may run several times.
+    ///
+    /// A job that has changed it before changes nothing.
     ///
     /// - Parameter change: makes the new sections; nil when there is nothing to change.
     func update(
-        job: JobID, _ change: @Sendable (GallerySnapshot) throws(JobError) -> GallerySnapshot?
+        job: JobID,
+        _ change: @Sendable (GallerySnapshot) throws(JobError) -> GallerySnapshot?
     ) async throws -> GallerySnapshot {
         let backoff = Backoff(base: .milliseconds(10), cap: .milliseconds(500))
         for attempt in 1...Self.tries {
@@ -74,8 +77,12 @@ actor FaceGallery {
     private func swap(_ document: Document, for next: GallerySnapshot, job: JobID) async throws -> Bool {
         let bytes = next.bytes
         let stored = try await media.store(
-            ByteStream(chunk: bytes), key: "derived/\(MeshID())/gallery.bin",
-            contentType: "application/octet-stream", origin: nil, limit: bytes.count)
+            ByteStream(chunk: bytes),
+            key: "derived/\(MeshID())/gallery.bin",
+            contentType: "application/octet-stream",
+            origin: nil,
+            limit: bytes.count
+        )
         let jobs = (document.jobs + [job.description]).suffix(Self.remembered)
         var json: JSON = [
             "version": .number(JSONNumber(next.version)), "snapshot": .string(stored.reference.description),
@@ -84,7 +91,10 @@ actor FaceGallery {
         if let old = document.snapshot { json = json.adding("previous", .string(old.description)) }
         // When this throws it may have been written all the same, so the file stays.
         let isWritten = try await ledger.write(
-            document: Self.documentName, expecting: document.version, json.bytes)
+            document: Self.documentName,
+            expecting: document.version,
+            json.bytes
+        )
         // The last version may still be on its way to a reader; the one before it goes. A file that can't be deleted
         // is only lost room.
         let leftOver = isWritten ? document.previous : stored.reference
@@ -119,7 +129,9 @@ actor FaceGallery {
     }
 
     private static func load(
-        _ reference: MediaReference, version: Int, from media: any MediaStore
+        _ reference: MediaReference,
+        version: Int,
+        from media: any MediaStore
     ) async throws -> GallerySnapshot {
         let content = try await media.read(reference, offset: 0)
         guard content.attributes.size <= sizeLimit else {
@@ -135,8 +147,10 @@ actor FaceGallery {
         guard let stored = try await ledger.document(documentName) else { return Document() }
         let json = try JSON(parsing: stored.bytes)
         return Document(
-            version: stored.version, snapshot: json["snapshot"]?.string.flatMap { MediaReference($0) },
+            version: stored.version,
+            snapshot: json["snapshot"]?.string.flatMap { MediaReference($0) },
             previous: json["previous"]?.string.flatMap { MediaReference($0) },
-            jobs: json["jobs"]?.array?.compactMap(\.string) ?? [])
+            jobs: json["jobs"]?.array?.compactMap(\.string) ?? []
+        )
     }
 }

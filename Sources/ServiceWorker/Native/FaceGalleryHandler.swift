@@ -28,7 +28,10 @@ struct FaceGalleryHandler: NativeHandler {
         guard let face = faces.first, faces.count == 1 else {
             let found = faces.isEmpty ? "no face" : "\(faces.count) faces"
             throw JobError(
-                .invalidInput, "the picture shows \(found); exactly one is wanted to enrol a person", field: "/faces")
+                .invalidInput,
+                "the picture shows \(found); exactly one is wanted to enrol a person",
+                field: "/faces"
+            )
         }
         let vector = try UnitVector(face["vector"], field: "/faces/0/vector")
         guard let model = face["model"]?.string, !model.isEmpty else {
@@ -61,7 +64,8 @@ extension GallerySection {
             throw JobError(
                 .invalidInput,
                 "the vector has \(vector.dimension) numbers, the gallery's of the model '\(model)' have \(dimension)",
-                field: field)
+                field: field
+            )
         }
     }
 }

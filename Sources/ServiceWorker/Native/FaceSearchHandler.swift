@@ -34,7 +34,8 @@ struct FaceSearchHandler: NativeHandler {
                         "name": .string($0.name), "id": .string($0.id.description),
                         "score": .number(JSONNumber((Double($0.score) * 1e6).rounded() / 1e6)),
                     ]
-                }),
+                }
+            ),
             "gallery_version": .number(JSONNumber(snapshot.version)),
         ]
         return input["box"].map { result.adding("box", $0) } ?? result

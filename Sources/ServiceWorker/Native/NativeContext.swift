@@ -20,7 +20,11 @@ public struct NativeContext: Sendable {
 
     /// Makes one.
     public init(
-        job: Job, media: any MediaStore, ledger: any Ledger, trace: String?, told: any HandlerContext
+        job: Job,
+        media: any MediaStore,
+        ledger: any Ledger,
+        trace: String?,
+        told: any HandlerContext
     ) {
         self.job = job
         self.media = media

@@ -37,7 +37,9 @@ public struct NativeHandlers: Sendable {
     public func make(_ name: String, options: JSON) throws(JobError) -> any NativeHandler {
         guard let make = makers[name] else {
             throw JobError(
-                .invalidInput, "there is no native handler '\(name)'; there are \(names.joined(separator: ", "))")
+                .invalidInput,
+                "there is no native handler '\(name)'; there are \(names.joined(separator: ", "))"
+            )
         }
         return try make(options)
     }

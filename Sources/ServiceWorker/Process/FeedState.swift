@@ -227,7 +227,8 @@ struct FeedState: Sendable {
     /// Gives what waits to those that ask.
     mutating func deal(_ now: ContinuousClock.Instant) -> [FeedEffect] {
         var effects: [FeedEffect] = []
-        while let first = waiting.first, let oldest = jobs[first]?.since, let name = processes.leastBusyTaker(capacity) {
+        while let first = waiting.first, let oldest = jobs[first]?.since, let name = processes.leastBusyTaker(capacity)
+        {
             guard let process = processes[name], let taker = process.takers.first else { break }
             let room = min(taker.max, capacity - process.running.count)
             let until = oldest + batchMaxWait

@@ -28,8 +28,11 @@ struct AppReader {
         }
         let name = root["app"]?.text
         var fields = FieldReader(
-            root, what: name.map { "app '\($0)'" } ?? "the app", file: file,
-            names: ["app", "prefix", "description", "deadline", "methods"])
+            root,
+            what: name.map { "app '\($0)'" } ?? "the app",
+            file: file,
+            names: ["app", "prefix", "description", "deadline", "methods"]
+        )
         let app = app(&fields, services: services)
         return Outcome(app: app, line: fields.line(of: "app"), problems: fields.problems)
     }
@@ -58,7 +61,13 @@ struct AppReader {
         var problems: [DefinitionProblem] = []
         for member in members {
             methods[member.name] = WorkflowReader.read(
-                member, app: name, file: fields.file, deadline: deadline, services: services, problems: &problems)
+                member,
+                app: name,
+                file: fields.file,
+                deadline: deadline,
+                services: services,
+                problems: &problems
+            )
         }
         fields.add(contentsOf: problems)
         return AppDefinition(name: name, prefix: prefix, description: description, methods: methods)
@@ -66,7 +75,9 @@ struct AppReader {
 
     private static func isPrefix(_ text: String) -> Bool {
         let letters = UInt8(ascii: "A")...UInt8(ascii: "Z")
-        guard (1...8).contains(text.utf8.count), let first = text.utf8.first, letters.contains(first) else { return false }
+        guard (1...8).contains(text.utf8.count), let first = text.utf8.first, letters.contains(first) else {
+            return false
+        }
         return text.utf8.allSatisfy { letters.contains($0) || (0x30...0x39).contains($0) }
     }
 }

@@ -24,7 +24,8 @@ public enum DefinitionLoader {
 
     /// Loads what is right and tells what is not.
     public static func check(
-        apps: [String], services: [String]
+        apps: [String],
+        services: [String]
     ) -> (definitions: Definitions, problems: [DefinitionProblem]) {
         var problems: [DefinitionProblem] = []
         var definitions = Definitions()
@@ -60,7 +61,9 @@ public enum DefinitionLoader {
     ///
     /// - Throws: `DefinitionsError` with every problem; `file` is what they name.
     public static func app(
-        yaml text: String, file: String = "app.yaml", services: [ServiceDefinition]
+        yaml text: String,
+        file: String = "app.yaml",
+        services: [ServiceDefinition]
     ) throws(DefinitionsError) -> AppDefinition {
         let byName = Dictionary(services.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
         let outcome = AppReader.read(text, file: file, services: byName)
@@ -74,7 +77,9 @@ public enum DefinitionLoader {
     ///
     /// - Throws: `DefinitionsError` with every problem; `file` is what they name.
     public static func service(
-        yaml text: String, file: String = "service.yaml", folder: String = ""
+        yaml text: String,
+        file: String = "service.yaml",
+        folder: String = ""
     ) throws(DefinitionsError) -> ServiceDefinition {
         let outcome = ServiceReader.read(text, file: file, folder: folder)
         guard let service = outcome.service, outcome.problems.isEmpty else {
@@ -84,15 +89,24 @@ public enum DefinitionLoader {
     }
 
     private static func twice(
-        _ kind: String, _ name: String, _ file: String, _ line: Int, _ first: String
+        _ kind: String,
+        _ name: String,
+        _ file: String,
+        _ line: Int,
+        _ first: String
     ) -> DefinitionProblem {
         DefinitionProblem(
-            file: file, line: line, message: "the \(kind) '\(name)' is already defined at \(first); names are unique in a mesh")
+            file: file,
+            line: line,
+            message: "the \(kind) '\(name)' is already defined at \(first); names are unique in a mesh"
+        )
     }
 
     /// The definition files of some folders, sorted, with the absolute path of the folder that holds each.
     private static func files(
-        named name: String, in folders: [String], _ problems: inout [DefinitionProblem]
+        named name: String,
+        in folders: [String],
+        _ problems: inout [DefinitionProblem]
     ) -> [(file: String, folder: String, text: String)] {
         var files: [(file: String, folder: String, text: String)] = []
         for folder in folders {
@@ -101,7 +115,12 @@ public enum DefinitionLoader {
                 names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             } catch {
                 problems.append(
-                    DefinitionProblem(file: folder, line: 0, message: "is no folder that can be read; name one that holds */\(name)"))
+                    DefinitionProblem(
+                        file: folder,
+                        line: 0,
+                        message: "is no folder that can be read; name one that holds */\(name)"
+                    )
+                )
                 continue
             }
             for entry in names {

@@ -15,7 +15,9 @@ public enum DefinitionName {
     }
 
     private static func isMade(_ name: String, of other: (UInt8) -> Bool) -> Bool {
-        guard (1...63).contains(name.utf8.count), let first = name.utf8.first, isAlphanumeric(first) else { return false }
+        guard (1...63).contains(name.utf8.count), let first = name.utf8.first, isAlphanumeric(first) else {
+            return false
+        }
         return name.utf8.allSatisfy { isAlphanumeric($0) || other($0) }
     }
 

@@ -68,7 +68,11 @@ struct FieldReader {
         return number
     }
 
-    mutating func duration(_ name: String, default value: Duration, atLeast least: Duration = .milliseconds(1)) -> Duration {
+    mutating func duration(
+        _ name: String,
+        default value: Duration,
+        atLeast least: Duration = .milliseconds(1)
+    ) -> Duration {
         guard let member = field(name) else { return value }
         guard let duration = member.value.text.flatMap(Quantity.duration), duration >= least else {
             wrong(member, least > .zero ? "a time above 0 such as 30s, 5m or 250ms" : "a time such as 30s, 5m or 250ms")

@@ -59,10 +59,22 @@ public struct ServiceDefinition: Sendable {
 
     /// Makes a definition; the loader's way, and a test's.
     public init(
-        name: String, description: String = "", engine: Engine, concurrency: Int = 1, processes: Int = 1,
-        gpus: GPUs = .none, batchMaxSize: Int = 1, batchMaxWait: Duration = .zero, memoryLimit: Int? = nil,
-        startupTimeout: Duration = .seconds(60), timeout: Duration = .seconds(600), maxAttempts: Int = 3,
-        backlog: Int = 10_000, input: JSONSchema? = nil, output: JSONSchema? = nil, folder: String = "",
+        name: String,
+        description: String = "",
+        engine: Engine,
+        concurrency: Int = 1,
+        processes: Int = 1,
+        gpus: GPUs = .none,
+        batchMaxSize: Int = 1,
+        batchMaxWait: Duration = .zero,
+        memoryLimit: Int? = nil,
+        startupTimeout: Duration = .seconds(60),
+        timeout: Duration = .seconds(600),
+        maxAttempts: Int = 3,
+        backlog: Int = 10_000,
+        input: JSONSchema? = nil,
+        output: JSONSchema? = nil,
+        folder: String = "",
         hash: String = ""
     ) {
         self.name = name

@@ -35,8 +35,12 @@ struct ServiceReader {
         let name = root["service"]?.text
         var reader = ServiceReader(
             fields: FieldReader(
-                root, what: name.map { "service '\($0)'" } ?? "the service", file: file,
-                names: common + native + process))
+                root,
+                what: name.map { "service '\($0)'" } ?? "the service",
+                file: file,
+                names: common + native + process
+            )
+        )
         let hash = SHA256.hash(data: Array(text.utf8)).hexadecimal
         let service = reader.service(folder: folder, hash: hash)
         return Outcome(service: service, line: reader.fields.line(of: "service"), problems: reader.fields.problems)
@@ -50,7 +54,11 @@ struct ServiceReader {
         }
         let engine = self.engine()
         var service = ServiceDefinition(
-            name: name, engine: engine ?? .native(handler: "", options: .object(JSONObject())), folder: folder, hash: hash)
+            name: name,
+            engine: engine ?? .native(handler: "", options: .object(JSONObject())),
+            folder: folder,
+            hash: hash
+        )
         service.description = fields.text("description")
         service.concurrency = fields.int("concurrency", in: 1...10_000, default: service.concurrency)
         service.processes = fields.int("processes", in: 1...1000, default: service.processes)
@@ -139,7 +147,11 @@ struct ServiceReader {
     private mutating func batch(_ service: inout ServiceDefinition) {
         guard let member = fields.field("batch") else { return }
         var batch = FieldReader(
-            member.value, what: "batch of \(fields.what)", file: fields.file, names: ["max_size", "max_wait"])
+            member.value,
+            what: "batch of \(fields.what)",
+            file: fields.file,
+            names: ["max_size", "max_wait"]
+        )
         service.batchMaxSize = batch.int("max_size", in: 1...10_000, default: 1)
         service.batchMaxWait = batch.duration("max_wait", default: .zero, atLeast: .zero)
         fields.add(contentsOf: batch.problems)

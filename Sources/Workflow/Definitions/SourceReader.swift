@@ -5,7 +5,9 @@
 internal import Yams
 
 /// Reads YAML 1.2 as far as it is JSON with another face: plain `true`, `false`, `null` and JSON's numbers are what
-/// they look like, every other scalar is a string. So `no` and `1e` stay the words that someone wrote.
+/// they look like, every other scalar is a string.
+///
+/// So `no` and `1e` stay the words that someone wrote.
 enum SourceReader {
     /// Reads a text.
     ///
@@ -71,7 +73,10 @@ enum SourceReader {
         case .duplicatedKeysInMapping(let duplicates, let context):
             let names = duplicates.sorted().map { "'\($0)'" }.joined(separator: ", ")
             return DefinitionProblem(
-                file: file, line: context.mark.line, message: "has \(names) twice here; each key may stand once")
+                file: file,
+                line: context.mark.line,
+                message: "has \(names) twice here; each key may stand once"
+            )
         default: return DefinitionProblem(file: file, line: 0, message: "is no YAML: \(error)")
         }
     }

@@ -13,7 +13,10 @@ struct StageReader {
 
     /// Reads a stage; nil when too little of it is right to go on.
     static func read(
-        _ member: SourceNode.Member, method: String, file: String, services: [String: ServiceDefinition],
+        _ member: SourceNode.Member,
+        method: String,
+        file: String,
+        services: [String: ServiceDefinition],
         problems: inout [DefinitionProblem]
     ) -> StageSource? {
         let what = "stage '\(member.name)' of method '\(method)'"
@@ -23,7 +26,8 @@ struct StageReader {
             reader.fields.add(
                 member.line,
                 "has a wrong name; it must be of a-z, 0-9, '-' and '_', at most 63 characters, and neither request, "
-                    + "item nor index")
+                    + "item nor index"
+            )
             return nil
         }
         return reader.stage(member, services: services)
@@ -37,22 +41,35 @@ struct StageReader {
         if let serviceField, service == nil {
             fields.add(
                 serviceField.line,
-                "names the unknown service '\(serviceName)'" + Suggestion.text(for: serviceName, among: services.keys.sorted()))
+                "names the unknown service '\(serviceName)'"
+                    + Suggestion.text(for: serviceName, among: services.keys.sorted())
+            )
         }
         let forEach = self.forEach()
         let inputField = fields.required("input", "input: { field: { $ref: \"request#/field\" } }")
         let input = inputField.flatMap { template($0.value, isWithinItem: forEach != nil) }
         var definition = StageDefinition(
-            name: member.name, service: serviceName, input: input ?? .literal(.null), forEach: forEach?.definition,
-            maxAttempts: service?.maxAttempts ?? 3, timeout: service?.timeout ?? .seconds(600))
+            name: member.name,
+            service: serviceName,
+            input: input ?? .literal(.null),
+            forEach: forEach?.definition,
+            maxAttempts: service?.maxAttempts ?? 3,
+            timeout: service?.timeout ?? .seconds(600)
+        )
         definition.when = when()
         definition.join = join(isFanOut: fields.field("foreach") != nil, forEach: forEach)
         definition.timeout = fields.duration("timeout", default: definition.timeout)
         retry(&definition)
         guard let inputField else { return nil }
         return StageSource(
-            definition: definition, line: member.line, serviceLine: serviceField?.line ?? member.line,
-            input: inputField.value, forEach: forEach?.source, references: references, after: after())
+            definition: definition,
+            line: member.line,
+            serviceLine: serviceField?.line ?? member.line,
+            input: inputField.value,
+            forEach: forEach?.source,
+            references: references,
+            after: after()
+        )
     }
 
     /// Reads a template and notes its references.
@@ -70,7 +87,10 @@ struct StageReader {
         if let range = member.value["range"], member.value.members?.count == 1 {
             guard let template = template(range, isWithinItem: false) else { return nil }
             if case .literal(let value) = template, value.int.map({ $0 > 0 }) != true {
-                fields.add(range.line, "can never have a job: its range is \(value.text); it must be a whole number above 0")
+                fields.add(
+                    range.line,
+                    "can never have a job: its range is \(value.text); it must be a whole number above 0"
+                )
             }
             return (.range(template), range)
         }
@@ -90,7 +110,8 @@ struct StageReader {
         do {
             let condition = try Condition(member.value.json)
             references.append(
-                LinedReference(reference: condition.reference, line: member.value.line, isWithinItem: false))
+                LinedReference(reference: condition.reference, line: member.value.line, isWithinItem: false)
+            )
             return condition
         } catch {
             fields.add(member.line, "has a wrong 'when': \(error)")
@@ -99,7 +120,8 @@ struct StageReader {
     }
 
     private mutating func join(
-        isFanOut: Bool, forEach: (definition: StageDefinition.ForEach, source: SourceNode)?
+        isFanOut: Bool,
+        forEach: (definition: StageDefinition.ForEach, source: SourceNode)?
     ) -> StageDefinition.Join {
         guard let member = fields.field("join") else { return .all }
         if !isFanOut { fields.add(member.line, "has a 'join' but no 'foreach'; leave the join out") }
@@ -131,11 +153,19 @@ struct StageReader {
     private mutating func retry(_ definition: inout StageDefinition) {
         guard let member = fields.field("retry") else { return }
         var retry = FieldReader(
-            member.value, what: "retry of \(fields.what)", file: fields.file, names: ["max_attempts", "backoff"])
+            member.value,
+            what: "retry of \(fields.what)",
+            file: fields.file,
+            names: ["max_attempts", "backoff"]
+        )
         definition.maxAttempts = retry.int("max_attempts", in: 1...1000, default: definition.maxAttempts)
         if let backoff = retry.field("backoff"), backoff.value.members != nil {
             var inner = FieldReader(
-                backoff.value, what: "backoff of \(fields.what)", file: fields.file, names: ["base", "cap"])
+                backoff.value,
+                what: "backoff of \(fields.what)",
+                file: fields.file,
+                names: ["base", "cap"]
+            )
             definition.backoff.base = inner.duration("base", default: definition.backoff.base, atLeast: .zero)
             definition.backoff.cap = inner.duration("cap", default: definition.backoff.cap, atLeast: .zero)
             retry.add(contentsOf: inner.problems)

@@ -8,12 +8,25 @@ internal import Plumbing
 extension WorkflowDefinition {
     /// Makes a definition and computes `stored` and `hash`; the stages must be sorted topologically.
     public init(
-        app: String, method: String, description: String = "", input: JSONSchema? = nil, deadline: Duration,
-        stages: [StageDefinition], output: OutputDefinition
+        app: String,
+        method: String,
+        description: String = "",
+        input: JSONSchema? = nil,
+        deadline: Duration,
+        stages: [StageDefinition],
+        output: OutputDefinition
     ) {
         var definition = WorkflowDefinition(
-            app: app, method: method, description: description, input: input, deadline: deadline, stages: stages,
-            output: output, stored: [], hash: "")
+            app: app,
+            method: method,
+            description: description,
+            input: input,
+            deadline: deadline,
+            stages: stages,
+            output: output,
+            stored: [],
+            hash: ""
+        )
         definition.stored = definition.json.bytes
         definition.hash = SHA256.hash(data: definition.stored).hexadecimal
         self = definition
@@ -44,12 +57,16 @@ extension WorkflowDefinition {
             throw StoredDefinitionError(reason: "its output has an unknown type")
         }
         self.init(
-            app: try json.stored("app", \.string), method: try json.stored("method", \.string),
+            app: try json.stored("app", \.string),
+            method: try json.stored("method", \.string),
             description: try json.stored("description", \.string),
-            input: try json["input"].map { try JSONSchema($0) }, deadline: try json.storedDuration("deadline_us"),
+            input: try json["input"].map { try JSONSchema($0) },
+            deadline: try json.storedDuration("deadline_us"),
             stages: stages,
             output: OutputDefinition(type: type, data: try Template(try output.stored("data") { $0 })),
-            stored: stored, hash: SHA256.hash(data: stored).hexadecimal)
+            stored: stored,
+            hash: SHA256.hash(data: stored).hexadecimal
+        )
     }
 
     private var json: JSON {
@@ -67,8 +84,10 @@ extension WorkflowDefinition {
 extension StageDefinition {
     fileprivate init(stored json: JSON) throws {
         self.init(
-            name: try json.stored("name", \.string), service: try json.stored("service", \.string),
-            input: try Template(try json.stored("input") { $0 }))
+            name: try json.stored("name", \.string),
+            service: try json.stored("service", \.string),
+            input: try Template(try json.stored("input") { $0 })
+        )
         if let list = json["foreach"] { forEach = .list(try Template(list)) }
         if let range = json["range"] { forEach = .range(try Template(range)) }
         if let condition = json["when"] { when = try Condition(condition) }
@@ -85,8 +104,10 @@ extension StageDefinition {
         maxAttempts = try json.stored("max_attempts", \.int)
         let backoff = try json.stored("backoff") { $0 }
         self.backoff = Backoff(
-            base: try backoff.storedDuration("base_us"), cap: try backoff.storedDuration("cap_us"),
-            jitter: try backoff.stored("jitter", \.double))
+            base: try backoff.storedDuration("base_us"),
+            cap: try backoff.storedDuration("cap_us"),
+            jitter: try backoff.stored("jitter", \.double)
+        )
         timeout = try json.storedDuration("timeout_us")
     }
 
@@ -118,7 +139,8 @@ extension StageDefinition {
 extension JSON {
     /// A member that must be there, and of that type.
     fileprivate func stored<Value>(
-        _ name: String, _ read: (JSON) -> Value?
+        _ name: String,
+        _ read: (JSON) -> Value?
     ) throws(StoredDefinitionError) -> Value {
         guard let value = self[name].flatMap(read) else {
             throw StoredDefinitionError(reason: "'\(name)' is missing or of the wrong type")

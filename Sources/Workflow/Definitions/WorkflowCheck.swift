@@ -15,7 +15,11 @@ struct WorkflowCheck {
     private let byName: [String: StageSource]
 
     init(
-        method: String, file: String, input: JSONSchema?, services: [String: ServiceDefinition], stages: [StageSource]
+        method: String,
+        file: String,
+        input: JSONSchema?,
+        services: [String: ServiceDefinition],
+        stages: [StageSource]
     ) {
         self.method = method
         self.file = file
@@ -46,7 +50,10 @@ struct WorkflowCheck {
         switch reference.root {
         case .item, .index:
             guard lined.isWithinItem else {
-                add(lined.line, "\(what) refers to '\(reference)', which is only there in the input of a stage with foreach")
+                add(
+                    lined.line,
+                    "\(what) refers to '\(reference)', which is only there in the input of a stage with foreach"
+                )
                 return
             }
         case .stage(let name), .errors(let name):
@@ -55,7 +62,10 @@ struct WorkflowCheck {
                 return
             }
             if case .errors = reference.root, target.definition.forEach == nil {
-                add(lined.line, "\(what) refers to '\(reference)': stage '\(name)' has no foreach and so no errors of items")
+                add(
+                    lined.line,
+                    "\(what) refers to '\(reference)': stage '\(name)' has no foreach and so no errors of items"
+                )
                 return
             }
         case .request: break
@@ -87,7 +97,9 @@ struct WorkflowCheck {
             }
             guard let first = reference.tokens.first else { return .unknown }
             guard JSONPointer.index(first) != nil else {
-                return .nothing("'\(name)' has a foreach, so its output is a list; a number must follow, as in '\(name)#/0'")
+                return .nothing(
+                    "'\(name)' has a foreach, so its output is a list; a number must follow, as in '\(name)#/0'"
+                )
             }
             guard let output else { return .unknown }
             return optional(SchemaPlace(output).step(into: Array(reference.tokens.dropFirst())), true)
@@ -136,7 +148,9 @@ struct WorkflowCheck {
         var current = start
         while !trail.contains(where: { $0.definition.name == current.definition.name }) {
             trail.append(current)
-            guard let next = current.needs.first(where: { placed[$0] == nil && byName[$0] != nil }).flatMap({ byName[$0] })
+            guard
+                let next = current.needs.first(where: { placed[$0] == nil && byName[$0] != nil }).flatMap({ byName[$0] }
+                )
             else { return }
             current = next
         }
@@ -145,9 +159,13 @@ struct WorkflowCheck {
         let shown = (names + names.prefix(1)).joined(separator: " → ")
         add(
             circle.map(\.line).min() ?? current.line,
-            "method '\(method)' has a cycle: \(shown) (each needs the next); none of them can ever start")
+            "method '\(method)' has a cycle: \(shown) (each needs the next); none of them can ever start"
+        )
         for stage in waiting where !names.contains(stage.definition.name) {
-            add(stage.line, "stage '\(stage.definition.name)' of method '\(method)' can never start: it waits for the cycle \(shown)")
+            add(
+                stage.line,
+                "stage '\(stage.definition.name)' of method '\(method)' can never start: it waits for the cycle \(shown)"
+            )
         }
     }
 
@@ -171,7 +189,11 @@ struct WorkflowCheck {
 
     /// Compares what an input's template gives with what its service takes, as far as it can be told beforehand.
     private mutating func compare(
-        _ node: SourceNode, with wanted: SchemaPlace, stage: StageSource, field: String, what: String
+        _ node: SourceNode,
+        with wanted: SchemaPlace,
+        stage: StageSource,
+        field: String,
+        what: String
     ) {
         let shown = field.isEmpty ? "its input" : "'\(field)'"
         let taker = "service '\(stage.definition.service)'"
@@ -183,7 +205,8 @@ struct WorkflowCheck {
             if givenTypes.isDisjoint(with: types) {
                 add(
                     node.line,
-                    "\(what) gives '\(reference)', which is \(givenTypes.text), as \(shown); \(taker) takes \(types.text)")
+                    "\(what) gives '\(reference)', which is \(givenTypes.text), as \(shown); \(taker) takes \(types.text)"
+                )
             }
             return
         }

@@ -27,8 +27,15 @@ public struct WorkflowDefinition: Sendable {
 
     /// Makes a definition; the loader computes `stored` and `hash`.
     public init(
-        app: String, method: String, description: String, input: JSONSchema?, deadline: Duration,
-        stages: [StageDefinition], output: OutputDefinition, stored: [UInt8], hash: String
+        app: String,
+        method: String,
+        description: String,
+        input: JSONSchema?,
+        deadline: Duration,
+        stages: [StageDefinition],
+        output: OutputDefinition,
+        stored: [UInt8],
+        hash: String
     ) {
         self.app = app
         self.method = method
@@ -85,8 +92,15 @@ public struct StageDefinition: Sendable {
 
     /// Makes a stage.
     public init(
-        name: String, service: String, input: Template, forEach: ForEach? = nil, when: Condition? = nil,
-        join: Join = .all, dependencies: [Int] = [], maxAttempts: Int = 3, backoff: Backoff = Job.defaultBackoff,
+        name: String,
+        service: String,
+        input: Template,
+        forEach: ForEach? = nil,
+        when: Condition? = nil,
+        join: Join = .all,
+        dependencies: [Int] = [],
+        maxAttempts: Int = 3,
+        backoff: Backoff = Job.defaultBackoff,
         timeout: Duration = .seconds(600)
     ) {
         self.name = name

@@ -14,12 +14,18 @@ struct WorkflowReader {
 
     /// Reads a method; nil when it has a problem.
     static func read(
-        _ member: SourceNode.Member, app: String, file: String, deadline: Duration,
-        services: [String: ServiceDefinition], problems: inout [DefinitionProblem]
+        _ member: SourceNode.Member,
+        app: String,
+        file: String,
+        deadline: Duration,
+        services: [String: ServiceDefinition],
+        problems: inout [DefinitionProblem]
     ) -> WorkflowDefinition? {
         var reader = WorkflowReader(
-            app: app, services: services,
-            fields: FieldReader(member.value, what: "method '\(member.name)'", file: file, names: names))
+            app: app,
+            services: services,
+            fields: FieldReader(member.value, what: "method '\(member.name)'", file: file, names: names)
+        )
         if !DefinitionName.isValid(member.name) {
             reader.fields.add(member.line, "has a wrong name; it must be of a-z, 0-9 and '-', at most 63 characters")
         }
@@ -37,13 +43,24 @@ struct WorkflowReader {
         let output = self.output()
         guard let sources, let output else { return nil }
         var check = WorkflowCheck(
-            method: method, file: fields.file, input: input, services: services, stages: sources)
+            method: method,
+            file: fields.file,
+            input: input,
+            services: services,
+            stages: sources
+        )
         check.run(output: output.references, outputNode: output.node)
         fields.add(contentsOf: check.problems)
         guard fields.problems.isEmpty else { return nil }
         return WorkflowDefinition(
-            app: app, method: method, description: description, input: input, deadline: deadline,
-            stages: check.sorted, output: output.definition)
+            app: app,
+            method: method,
+            description: description,
+            input: input,
+            deadline: deadline,
+            stages: check.sorted,
+            output: output.definition
+        )
     }
 
     private mutating func stages(_ method: String) -> [StageSource]? {
@@ -66,7 +83,11 @@ struct WorkflowReader {
             return nil
         }
         var inner = FieldReader(
-            member.value, what: "output of \(fields.what)", file: fields.file, names: ["type", "data"])
+            member.value,
+            what: "output of \(fields.what)",
+            file: fields.file,
+            names: ["type", "data"]
+        )
         defer { fields.add(contentsOf: inner.problems) }
         let typeField = inner.required("type", "type: META_DATA, S3_OBJECT or HYBRID")
         let type = typeField?.value.text.flatMap(OutputDefinition.DataType.init(rawValue:))
@@ -88,7 +109,12 @@ struct WorkflowReader {
             return
         }
         for part in parts {
-            var inner = FieldReader(part, what: "a part of \(fields.what)", file: fields.file, names: ["dataType", "data"])
+            var inner = FieldReader(
+                part,
+                what: "a part of \(fields.what)",
+                file: fields.file,
+                names: ["dataType", "data"]
+            )
             if let type = inner.required("dataType", "dataType: META_DATA or S3_OBJECT"),
                 type.value.text != "META_DATA", type.value.text != "S3_OBJECT"
             {

@@ -51,7 +51,10 @@ public struct Completion: Sendable, Hashable {
 
     /// The message's body.
     public var body: [UInt8] {
-        var head: JSON = ["job": .string(job.description), "lease": .string(lease.description), "ms": .number(JSONNumber(runMilliseconds))]
+        var head: JSON = [
+            "job": .string(job.description), "lease": .string(lease.description),
+            "ms": .number(JSONNumber(runMilliseconds)),
+        ]
         if let failure {
             head = head.adding("error", failure.error.json).adding("died", .bool(failure.handlerDied))
         }
@@ -71,8 +74,12 @@ public struct Completion: Sendable, Hashable {
             return Failure(error, handlerDied: head["died"]?.bool ?? false)
         }
         self.init(
-            job: job, lease: lease, failure: failure, result: Array(body[(end + 1)...]),
-            runMilliseconds: head["ms"]?.int ?? 0)
+            job: job,
+            lease: lease,
+            failure: failure,
+            result: Array(body[(end + 1)...]),
+            runMilliseconds: head["ms"]?.int ?? 0
+        )
     }
 }
 
@@ -98,7 +105,11 @@ extension JobError {
     public init?(json: JSON) {
         guard let category = json["category"]?.string.flatMap({ Category(rawValue: $0) }) else { return nil }
         self.init(
-            category, json["message"]?.string ?? "", isFinal: json["final"]?.bool, field: json["field"]?.string)
+            category,
+            json["message"]?.string ?? "",
+            isFinal: json["final"]?.bool,
+            field: json["field"]?.string
+        )
     }
 }
 

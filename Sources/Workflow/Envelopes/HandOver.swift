@@ -75,8 +75,12 @@ public struct HandOver: Sendable, Hashable {
             }
             entries.append(
                 Entry(
-                    job: job, service: service, definition: json["definition"]?.string ?? "",
-                    trace: json["traceparent"]?.string))
+                    job: job,
+                    service: service,
+                    definition: json["definition"]?.string ?? "",
+                    trace: json["traceparent"]?.string
+                )
+            )
         }
         self.init(entries: entries)
     }
@@ -95,6 +99,9 @@ extension HandOver.Refusal {
     public init?(json: JSON) {
         guard let job = json["job"]?.string.flatMap({ MeshID($0) }) else { return nil }
         self.init(
-            job: job, reason: json["reason"]?.string ?? "", retryAfter: .milliseconds(json["retry_after_ms"]?.int ?? 1000))
+            job: job,
+            reason: json["reason"]?.string ?? "",
+            retryAfter: .milliseconds(json["retry_after_ms"]?.int ?? 1000)
+        )
     }
 }

@@ -17,7 +17,9 @@ public struct Job: Sendable, Hashable {
     public var id: JobID
     /// The task it belongs to; nil for a direct job.
     public var task: TaskID?
-    /// The app whose run it belongs to; nil for a direct job. Names the completions queue.
+    /// The app whose run it belongs to; nil for a direct job.
+    ///
+    /// Names the completions queue.
     public var app: String?
     /// The index of its stage in the workflow; nil for a direct job.
     public var stage: Int?
@@ -64,9 +66,19 @@ public struct Job: Sendable, Hashable {
 
     /// Makes a waiting job.
     public init(
-        id: JobID, task: TaskID? = nil, app: String? = nil, stage: Int? = nil, item: Int? = nil, service: String,
-        maxAttempts: Int = 3, backoff: Backoff = Job.defaultBackoff, timeout: Duration = .seconds(600),
-        deadline: Timestamp? = nil, runAfter: Timestamp? = nil, rank: Int64? = nil, createdAt: Timestamp,
+        id: JobID,
+        task: TaskID? = nil,
+        app: String? = nil,
+        stage: Int? = nil,
+        item: Int? = nil,
+        service: String,
+        maxAttempts: Int = 3,
+        backoff: Backoff = Job.defaultBackoff,
+        timeout: Duration = .seconds(600),
+        deadline: Timestamp? = nil,
+        runAfter: Timestamp? = nil,
+        rank: Int64? = nil,
+        createdAt: Timestamp,
         trace: String? = nil
     ) {
         self.id = id

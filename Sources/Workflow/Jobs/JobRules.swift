@@ -102,7 +102,10 @@ public enum JobRules {
 
     private static func timeOutAttempt(_ job: Job, at now: Timestamp, jitter: Double) -> Job? {
         guard job.state == .running, let startedAt = job.startedAt, startedAt + job.timeout <= now else { return nil }
-        let error = JobError(.timeout, "the attempt took longer than the stage's limit of \(Quantity.text(job.timeout))")
+        let error = JobError(
+            .timeout,
+            "the attempt took longer than the stage's limit of \(Quantity.text(job.timeout))"
+        )
         return fail(job, error, at: now, jitter: jitter)
     }
 

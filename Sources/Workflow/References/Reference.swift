@@ -35,7 +35,9 @@ public struct Reference: Sendable, Hashable {
     public init(parsing text: String) throws(ReferenceError) {
         guard let mark = text.firstIndex(of: "#") else {
             throw ReferenceError(
-                reference: text, reason: "has no '#'; write it as 'request#/field', 'stage#/field' or 'item#/field'")
+                reference: text,
+                reason: "has no '#'; write it as 'request#/field', 'stage#/field' or 'item#/field'"
+            )
         }
         let name = String(text[..<mark])
         switch name {
@@ -51,7 +53,8 @@ public struct Reference: Sendable, Hashable {
                 throw ReferenceError(
                     reference: text,
                     reason: "looks into '\(name)', which is neither request, item, index, a stage's name nor "
-                        + "a stage's name with '!errors'")
+                        + "a stage's name with '!errors'"
+                )
             }
         case .request, .item, .index: break
         }

@@ -47,7 +47,10 @@ extension Template {
                 self = .literal(quoted)
             } else if let reference = object["$ref"] {
                 guard let text = reference.string else {
-                    throw ReferenceError(reference: reference.text, reason: "is no string; write $ref: \"stage#/field\"")
+                    throw ReferenceError(
+                        reference: reference.text,
+                        reason: "is no string; write $ref: \"stage#/field\""
+                    )
                 }
                 try Self.checkAlone("$ref", in: object, shown: text)
                 self = .reference(try Reference(parsing: text))

@@ -11,7 +11,9 @@ extension Run {
         bytes.reserveCapacity(2 + stages.count * Self.stageSize)
         for stage in stages {
             bytes.append(stage.status.code)
-            for count in [stage.total, stage.succeeded, stage.failed] { bytes.append(bigEndian: UInt32(clamping: count)) }
+            for count in [stage.total, stage.succeeded, stage.failed] {
+                bytes.append(bigEndian: UInt32(clamping: count))
+            }
             bytes.append(bigEndian: UInt64(bitPattern: stage.startedAt?.microseconds ?? Self.noMoment))
             bytes.append(bigEndian: UInt64(bitPattern: stage.finishedAt?.microseconds ?? Self.noMoment))
         }

@@ -49,7 +49,11 @@ public struct RunEngine: Sendable {
     ///   - payload: the request's payload as JSON.
     ///   - outputs: what earlier stages returned, as far as a former `needs` asked for it.
     public func advance(
-        _ run: Run, _ events: [RunEvent], payload: [UInt8], outputs: [Int: StageOutput], at now: Timestamp
+        _ run: Run,
+        _ events: [RunEvent],
+        payload: [UInt8],
+        outputs: [Int: StageOutput],
+        at now: Timestamp
     ) -> Step {
         guard run.state == .running else { return .done(run, []) }
         var progress = RunProgress(engine: self, run: run, payload: payload, outputs: outputs, now: now)

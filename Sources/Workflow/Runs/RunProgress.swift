@@ -68,7 +68,8 @@ struct RunProgress {
         close(index, .failed)
         let stage = engine.definition.stages[index]
         let counts = run.stages[index]
-        let reason = error ?? JobError(.handler, "only \(counts.succeeded) of \(counts.total) items succeeded", isFinal: true)
+        let reason =
+            error ?? JobError(.handler, "only \(counts.succeeded) of \(counts.total) items succeeded", isFinal: true)
         end(.failed, .failed(reason, stage: stage.name))
     }
 
@@ -118,7 +119,11 @@ struct RunProgress {
     private func inputError(_ error: any Error, _ stage: StageDefinition) -> JobError {
         if let error = error as? JobError { return error }
         if let error = error as? ReferenceError {
-            return JobError(.invalidInput, "the input of stage '\(stage.name)': \(error.reason)", field: error.reference)
+            return JobError(
+                .invalidInput,
+                "the input of stage '\(stage.name)': \(error.reason)",
+                field: error.reference
+            )
         }
         return JobError(.internal, "the input of stage '\(stage.name)' can't be made: \(error)", isFinal: true)
     }
@@ -141,7 +146,9 @@ struct RunProgress {
         }
         guard items.count <= RunEngine.maxItems else {
             throw JobError(
-                .invalidInput, "stage '\(stage.name)' would fan out over \(items.count) items; at most \(RunEngine.maxItems) are allowed")
+                .invalidInput,
+                "stage '\(stage.name)' would fan out over \(items.count) items; at most \(RunEngine.maxItems) are allowed"
+            )
         }
         var seeds: [JobSeed] = []
         seeds.reserveCapacity(items.count)
@@ -156,12 +163,17 @@ struct RunProgress {
     private mutating func input(of stage: StageDefinition) throws -> JSON {
         let input = try stage.input.render { root throws(ReferenceError) in try values.value(of: root) }
         if let problem = engine.inputCheck?(input, stage) {
-            throw JobError(.invalidInput, "the input of stage '\(stage.name)' is not what \(stage.service) takes: \(problem)")
+            throw JobError(
+                .invalidInput,
+                "the input of stage '\(stage.name)' is not what \(stage.service) takes: \(problem)"
+            )
         }
         return input
     }
 
-    /// The elements to fan out over; nil for a stage without fan-out. A skipped stage's null counts as no elements.
+    /// The elements to fan out over; nil for a stage without fan-out.
+    ///
+    /// A skipped stage's null counts as no elements.
     private mutating func items(of stage: StageDefinition) throws -> [JSON]? {
         switch stage.forEach {
         case nil: return nil
@@ -176,7 +188,9 @@ struct RunProgress {
             let count = try template.render { root throws(ReferenceError) in try values.value(of: root) }
             guard let count = count.int, (0...RunEngine.maxItems).contains(count) else {
                 throw JobError(
-                    .invalidInput, "stage '\(stage.name)' wants a whole number from 0 to \(RunEngine.maxItems) to fan out over")
+                    .invalidInput,
+                    "stage '\(stage.name)' wants a whole number from 0 to \(RunEngine.maxItems) to fan out over"
+                )
             }
             return (0..<count).map { .number(JSONNumber($0)) }
         }

@@ -41,7 +41,10 @@ struct RunValues {
     }
 
     private func load(
-        _ index: Int, _ stage: Run.Stage, _ missing: inout Set<Int>, _ read: (StageOutput, Int?) throws -> JSON
+        _ index: Int,
+        _ stage: Run.Stage,
+        _ missing: inout Set<Int>,
+        _ read: (StageOutput, Int?) throws -> JSON
     ) throws -> JSON? {
         if stage.status == .skipped { return .null }
         let isFanOut = definition.stages[index].forEach != nil
@@ -93,6 +96,7 @@ extension StageOutput {
                     "index": .number(JSONNumber(index)), "category": .string(error.category.rawValue),
                     "message": .string(error.message),
                 ]
-            })
+            }
+        )
     }
 }

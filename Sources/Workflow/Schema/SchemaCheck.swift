@@ -36,7 +36,10 @@ struct SchemaCheck {
             if types.isDisjoint(with: type) { add("is \(Self.shown(value, type)); it must be \(types.text)") }
         case .oneOfValues(let values):
             if !values.contains(value) {
-                add("is \(Self.shown(value)); it must be one of " + values.prefix(20).map(\.text).joined(separator: ", "))
+                add(
+                    "is \(Self.shown(value)); it must be one of "
+                        + values.prefix(20).map(\.text).joined(separator: ", ")
+                )
             }
         case .const(let wanted):
             if value != wanted { add("is \(Self.shown(value)); it must be \(wanted.text)") }
@@ -93,7 +96,9 @@ struct SchemaCheck {
                 add("has \(text.unicodeScalars.count) characters; it must have at most \(count)")
             }
         case .pattern(let pattern):
-            if !pattern.isFound(in: text) { add("is \(Self.shown(.string(text))); it must match the pattern \(pattern.text)") }
+            if !pattern.isFound(in: text) {
+                add("is \(Self.shown(.string(text))); it must match the pattern \(pattern.text)")
+            }
         case .format(let format):
             if !format.accepts(text) { add("is \(Self.shown(.string(text))); it must be \(format.example)") }
         default: break

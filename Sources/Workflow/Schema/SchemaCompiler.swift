@@ -39,7 +39,8 @@ struct SchemaCompiler {
     }
 
     private mutating func assertions(
-        of schema: JSONObject, at path: String
+        of schema: JSONObject,
+        at path: String
     ) throws(JSONSchemaError) -> [SchemaAssertion] {
         var assertions: [SchemaAssertion] = []
         for (keyword, value) in schema.members {
@@ -58,7 +59,8 @@ struct SchemaCompiler {
 
     /// Compiles a keyword that holds schemas; nil when another keyword takes it up.
     private mutating func nested(
-        _ keyword: SchemaKeyword, in schema: JSONObject
+        _ keyword: SchemaKeyword,
+        in schema: JSONObject
     ) throws(JSONSchemaError) -> SchemaAssertion? {
         let (value, path) = (keyword.value, keyword.path)
         switch keyword.name {
@@ -143,7 +145,9 @@ struct SchemaCompiler {
             let tokens = JSONPointer.tokens(String(text.dropFirst()))
         else {
             throw JSONSchemaError(
-                path: keyword.path, message: "must be a JSON Pointer into the same schema, such as \"#/$defs/name\"")
+                path: keyword.path,
+                message: "must be a JSON Pointer into the same schema, such as \"#/$defs/name\""
+            )
         }
         guard let schema = JSONPointer.resolve(tokens, in: document) else {
             throw JSONSchemaError(path: keyword.path, message: "names '\(text)', which is not in this schema")

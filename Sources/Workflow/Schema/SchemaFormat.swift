@@ -60,8 +60,10 @@ enum SchemaFormat: String, Sendable, CaseIterable {
     private static func isDate(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard matches(bytes.prefix(10), "dddd-dd-dd") else { return false }
         let start = bytes.startIndex
-        let (year, month, day) = (number(bytes[start..<start + 4]), number(bytes[start + 5..<start + 7]),
-            number(bytes[start + 8..<start + 10]))
+        let (year, month, day) = (
+            number(bytes[start..<start + 4]), number(bytes[start + 5..<start + 7]),
+            number(bytes[start + 8..<start + 10])
+        )
         guard (1...12).contains(month) else { return false }
         let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
         let days = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]

@@ -84,7 +84,9 @@ struct SchemaKeyword {
         var types: JSONType = []
         for name in names {
             guard let text = name.string, let type = JSONType(name: text) else {
-                throw error("names the type \(name.text); there are: " + JSONType.named.map(\.name).joined(separator: ", "))
+                throw error(
+                    "names the type \(name.text); there are: " + JSONType.named.map(\.name).joined(separator: ", ")
+                )
             }
             types.formUnion(type)
         }

@@ -28,7 +28,8 @@ import Workflow
     @Test func loadsTheRepositorysOwn() throws {
         let definitions = try DefinitionLoader.load(
             apps: [Self.repository.appending(path: "apps").path],
-            services: [Self.repository.appending(path: "services").path])
+            services: [Self.repository.appending(path: "services").path]
+        )
         let identify = try #require(definitions.apps["face-recognition"]?.methods["identify"])
         #expect(identify.stages.map(\.name) == ["detect", "embed", "search"])
         #expect(identify.stages.map(\.dependencies) == [[], [0], [1]])
@@ -37,9 +38,13 @@ import Workflow
         #expect(identify.output.type == .hybrid)
         #expect(definitions.apps["bench"]?.methods["fan-out"]?.stages.first?.forEach != nil)
         let embed = try #require(definitions.services["face-embed"])
-        #expect(embed.engine == .process(
-            command: ["python3", "handler.py"],
-            environment: ["OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "FACE_EMBED_PROFILE": "auto"]))
+        #expect(
+            embed.engine
+                == .process(
+                    command: ["python3", "handler.py"],
+                    environment: ["OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "FACE_EMBED_PROFILE": "auto"]
+                )
+        )
         #expect(embed.memoryLimit == 4 << 30)
         #expect(embed.batchMaxSize == 8)
         #expect(embed.folder.hasSuffix("services/face-embed"))
@@ -54,8 +59,14 @@ import Workflow
         #expect(read.stored == definition.stored)
         // Made anew from its parts it must be the same text: nothing was lost on the way.
         let again = WorkflowDefinition(
-            app: read.app, method: read.method, description: read.description, input: read.input,
-            deadline: read.deadline, stages: read.stages, output: read.output)
+            app: read.app,
+            method: read.method,
+            description: read.description,
+            input: read.input,
+            deadline: read.deadline,
+            stages: read.stages,
+            output: read.output
+        )
         #expect(again.stored == definition.stored)
     }
 
@@ -81,30 +92,153 @@ import Workflow
 
     /// Line 7 of the file is the first line of the stages.
     static let bad: [Bad] = [
-        Bad(stages: "d: { service: detect-its, input: {} }", problems: ["app.yaml:7: stage 'd' of method 'm' names the unknown service 'detect-its'; did you mean 'detect-it'? There are: detect-it, free"]),
-        Bad(stages: "d:\n  service: free\n  inptu: {}", problems: ["app.yaml:8: stage 'd' of method 'm' has no 'input'; write input: { field: { $ref: \"request#/field\" } }", "app.yaml:9: stage 'd' of method 'm' has the unknown key 'inptu'; did you mean 'input'? There are: service, input, foreach, when, join, after, retry, timeout"].sorted()),
-        Bad(stages: "d: { service: free, input: { $ref: \"e#\" } }", problems: ["app.yaml:7: stage 'd' of method 'm' refers to 'e#': there is no stage 'e'; did you mean 'd'? There are: d"]),
-        Bad(stages: "a: { service: free, input: { $ref: \"b#\" } }\nb: { service: free, input: {}, after: a }\nc: { service: free, input: {}, after: [b] }", problems: ["app.yaml:7: method 'm' has a cycle: a → b → a (each needs the next); none of them can ever start", "app.yaml:9: stage 'c' of method 'm' can never start: it waits for the cycle a → b → a"]),
-        Bad(stages: "a: { service: free, input: { $ref: \"a#\" } }", problems: ["app.yaml:7: method 'm' has a cycle: a → a (each needs the next); none of them can ever start"]),
-        Bad(stages: "a: { service: free, input: { $ref: \"item#/x\" } }", problems: ["app.yaml:7: stage 'a' of method 'm' refers to 'item#/x', which is only there in the input of a stage with foreach"]),
-        Bad(stages: "a: { service: free, input: { $ref: \"request\" } }", problems: ["app.yaml:7: stage 'a' of method 'm' has a wrong reference: 'request' has no '#'; write it as 'request#/field', 'stage#/field' or 'item#/field'"]),
-        Bad(stages: "a: { service: free, input: { $ref: \"request#/imag\" } }", problems: ["app.yaml:7: stage 'a' of method 'm' refers to 'request#/imag', which can find nothing: there is no 'imag'; did you mean 'image'? There are: image, n"]),
-        Bad(stages: "d: { service: detect-it, input: { image: x } }\ne: { service: free, foreach: { $ref: \"d#/faces\" }, input: { b: { $ref: \"item#/bx\" } } }", problems: ["app.yaml:8: stage 'e' of method 'm' refers to 'item#/bx', which can find nothing: there is no 'bx'; did you mean 'box'? There are: box"]),
-        Bad(stages: "d: { service: detect-it, input: { image: x } }\ne: { service: free, foreach: { $ref: \"d#/n\" }, input: {} }", problems: ["app.yaml:8: stage 'e' of method 'm' fans out over 'd#/n', which is a whole number; it must be a list"]),
-        Bad(stages: "d: { service: detect-it, input: { image: { $ref: \"request#/n\" } } }", problems: ["app.yaml:7: stage 'd' of method 'm' gives 'request#/n', which is a whole number, as '/image'; service 'detect-it' takes a string"]),
-        Bad(stages: "d: { service: detect-it, input: { imag: x } }", problems: ["app.yaml:7: stage 'd' of method 'm' gives no '/image', which service 'detect-it' requires", "app.yaml:7: stage 'd' of method 'm' gives what service 'detect-it' does not take: there is no 'imag'; did you mean 'image'? There are: image"]),
-        Bad(stages: "d: { service: free, input: {}, join: all }", problems: ["app.yaml:7: stage 'd' of method 'm' has a 'join' but no 'foreach'; leave the join out"]),
-        Bad(stages: "d: { service: free, input: {}, foreach: [1, 2], join: { at_least: 3 } }", problems: ["app.yaml:7: stage 'd' of method 'm' wants at least 3 successes of 2 items; it can never have them"]),
-        Bad(stages: "d: { service: free, input: {}, foreach: [1, 2], join: { at_least: 0 } }", problems: ["app.yaml:7: stage 'd' of method 'm' has an object as 'join'; it must be all, any or { at_least: 2 }, with a whole number from 1"]),
-        Bad(stages: "d: { service: free, input: {}, foreach: [] }", problems: ["app.yaml:7: stage 'd' of method 'm' can never have a job: its 'foreach' is an empty list"]),
-        Bad(stages: "d: { service: free, input: {}, timeout: soon }", problems: ["app.yaml:7: stage 'd' of method 'm' has \"soon\" as 'timeout'; it must be a time above 0 such as 30s, 5m or 250ms"]),
-        Bad(stages: "d: { service: free, input: {}, retry: { max_attempts: 0 } }", problems: ["app.yaml:7: retry of stage 'd' of method 'm' has 0 as 'max_attempts'; it must be a whole number from 1 to 1000"]),
-        Bad(stages: "D d: { service: free, input: {} }", problems: ["app.yaml:7: stage 'D d' of method 'm' has a wrong name; it must be of a-z, 0-9, '-' and '_', at most 63 characters, and neither request, item nor index"]),
-        Bad(stages: "request: { service: free, input: {} }", problems: ["app.yaml:7: stage 'request' of method 'm' has a wrong name; it must be of a-z, 0-9, '-' and '_', at most 63 characters, and neither request, item nor index"]),
-        Bad(stages: "d: { service: free, input: {} }", problems: ["app.yaml:8: output of method 'm' refers to 'd!errors#': stage 'd' has no foreach and so no errors of items"], output: "{ type: META_DATA, data: { $ref: \"d!errors#\" } }"),
-        Bad(stages: "d: { service: free, input: {} }", problems: ["app.yaml:8: output of method 'm' has \"META\" as 'type'; it must be META_DATA, S3_OBJECT or HYBRID"].map { $0.replacing("output of method", with: "output of method") }, output: "{ type: META, data: 1 }"),
-        Bad(stages: "d: { service: free, input: {} }", problems: ["app.yaml:8: output of method 'm' has a whole number as 'data'; it must be a list of { dataType: …, data: … }, as HYBRID wants it"].map { $0.replacing("a whole number as", with: "1 as") }, output: "{ type: HYBRID, data: 1 }"),
-        Bad(stages: "d: { service: free, input: {}, when: { $ref: \"request#/n\", equal: 1 } }", problems: ["app.yaml:7: stage 'd' of method 'm' has a wrong 'when': 'request#/n' has the unknown member 'equal'; write { $ref: \"stage#/field\" }, alone or with one of equals, not_equals and exists"]),
+        Bad(
+            stages: "d: { service: detect-its, input: {} }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' names the unknown service 'detect-its'; did you mean 'detect-it'? There are: detect-it, free"
+            ]
+        ),
+        Bad(
+            stages: "d:\n  service: free\n  inptu: {}",
+            problems: [
+                "app.yaml:8: stage 'd' of method 'm' has no 'input'; write input: { field: { $ref: \"request#/field\" } }",
+                "app.yaml:9: stage 'd' of method 'm' has the unknown key 'inptu'; did you mean 'input'? There are: service, input, foreach, when, join, after, retry, timeout",
+            ].sorted()
+        ),
+        Bad(
+            stages: "d: { service: free, input: { $ref: \"e#\" } }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' refers to 'e#': there is no stage 'e'; did you mean 'd'? There are: d"
+            ]
+        ),
+        Bad(
+            stages:
+                "a: { service: free, input: { $ref: \"b#\" } }\nb: { service: free, input: {}, after: a }\nc: { service: free, input: {}, after: [b] }",
+            problems: [
+                "app.yaml:7: method 'm' has a cycle: a → b → a (each needs the next); none of them can ever start",
+                "app.yaml:9: stage 'c' of method 'm' can never start: it waits for the cycle a → b → a",
+            ]
+        ),
+        Bad(
+            stages: "a: { service: free, input: { $ref: \"a#\" } }",
+            problems: ["app.yaml:7: method 'm' has a cycle: a → a (each needs the next); none of them can ever start"]
+        ),
+        Bad(
+            stages: "a: { service: free, input: { $ref: \"item#/x\" } }",
+            problems: [
+                "app.yaml:7: stage 'a' of method 'm' refers to 'item#/x', which is only there in the input of a stage with foreach"
+            ]
+        ),
+        Bad(
+            stages: "a: { service: free, input: { $ref: \"request\" } }",
+            problems: [
+                "app.yaml:7: stage 'a' of method 'm' has a wrong reference: 'request' has no '#'; write it as 'request#/field', 'stage#/field' or 'item#/field'"
+            ]
+        ),
+        Bad(
+            stages: "a: { service: free, input: { $ref: \"request#/imag\" } }",
+            problems: [
+                "app.yaml:7: stage 'a' of method 'm' refers to 'request#/imag', which can find nothing: there is no 'imag'; did you mean 'image'? There are: image, n"
+            ]
+        ),
+        Bad(
+            stages:
+                "d: { service: detect-it, input: { image: x } }\ne: { service: free, foreach: { $ref: \"d#/faces\" }, input: { b: { $ref: \"item#/bx\" } } }",
+            problems: [
+                "app.yaml:8: stage 'e' of method 'm' refers to 'item#/bx', which can find nothing: there is no 'bx'; did you mean 'box'? There are: box"
+            ]
+        ),
+        Bad(
+            stages:
+                "d: { service: detect-it, input: { image: x } }\ne: { service: free, foreach: { $ref: \"d#/n\" }, input: {} }",
+            problems: [
+                "app.yaml:8: stage 'e' of method 'm' fans out over 'd#/n', which is a whole number; it must be a list"
+            ]
+        ),
+        Bad(
+            stages: "d: { service: detect-it, input: { image: { $ref: \"request#/n\" } } }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' gives 'request#/n', which is a whole number, as '/image'; service 'detect-it' takes a string"
+            ]
+        ),
+        Bad(
+            stages: "d: { service: detect-it, input: { imag: x } }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' gives no '/image', which service 'detect-it' requires",
+                "app.yaml:7: stage 'd' of method 'm' gives what service 'detect-it' does not take: there is no 'imag'; did you mean 'image'? There are: image",
+            ]
+        ),
+        Bad(
+            stages: "d: { service: free, input: {}, join: all }",
+            problems: ["app.yaml:7: stage 'd' of method 'm' has a 'join' but no 'foreach'; leave the join out"]
+        ),
+        Bad(
+            stages: "d: { service: free, input: {}, foreach: [1, 2], join: { at_least: 3 } }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' wants at least 3 successes of 2 items; it can never have them"
+            ]
+        ),
+        Bad(
+            stages: "d: { service: free, input: {}, foreach: [1, 2], join: { at_least: 0 } }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' has an object as 'join'; it must be all, any or { at_least: 2 }, with a whole number from 1"
+            ]
+        ),
+        Bad(
+            stages: "d: { service: free, input: {}, foreach: [] }",
+            problems: ["app.yaml:7: stage 'd' of method 'm' can never have a job: its 'foreach' is an empty list"]
+        ),
+        Bad(
+            stages: "d: { service: free, input: {}, timeout: soon }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' has \"soon\" as 'timeout'; it must be a time above 0 such as 30s, 5m or 250ms"
+            ]
+        ),
+        Bad(
+            stages: "d: { service: free, input: {}, retry: { max_attempts: 0 } }",
+            problems: [
+                "app.yaml:7: retry of stage 'd' of method 'm' has 0 as 'max_attempts'; it must be a whole number from 1 to 1000"
+            ]
+        ),
+        Bad(
+            stages: "D d: { service: free, input: {} }",
+            problems: [
+                "app.yaml:7: stage 'D d' of method 'm' has a wrong name; it must be of a-z, 0-9, '-' and '_', at most 63 characters, and neither request, item nor index"
+            ]
+        ),
+        Bad(
+            stages: "request: { service: free, input: {} }",
+            problems: [
+                "app.yaml:7: stage 'request' of method 'm' has a wrong name; it must be of a-z, 0-9, '-' and '_', at most 63 characters, and neither request, item nor index"
+            ]
+        ),
+        Bad(
+            stages: "d: { service: free, input: {} }",
+            problems: [
+                "app.yaml:8: output of method 'm' refers to 'd!errors#': stage 'd' has no foreach and so no errors of items"
+            ],
+            output: "{ type: META_DATA, data: { $ref: \"d!errors#\" } }"
+        ),
+        Bad(
+            stages: "d: { service: free, input: {} }",
+            problems: [
+                "app.yaml:8: output of method 'm' has \"META\" as 'type'; it must be META_DATA, S3_OBJECT or HYBRID"
+            ].map { $0.replacing("output of method", with: "output of method") },
+            output: "{ type: META, data: 1 }"
+        ),
+        Bad(
+            stages: "d: { service: free, input: {} }",
+            problems: [
+                "app.yaml:8: output of method 'm' has a whole number as 'data'; it must be a list of { dataType: …, data: … }, as HYBRID wants it"
+            ].map { $0.replacing("a whole number as", with: "1 as") },
+            output: "{ type: HYBRID, data: 1 }"
+        ),
+        Bad(
+            stages: "d: { service: free, input: {}, when: { $ref: \"request#/n\", equal: 1 } }",
+            problems: [
+                "app.yaml:7: stage 'd' of method 'm' has a wrong 'when': 'request#/n' has the unknown member 'equal'; write { $ref: \"stage#/field\" }, alone or with one of equals, not_equals and exists"
+            ]
+        ),
     ]
 
     @Test(arguments: bad)
@@ -118,30 +252,67 @@ import Workflow
 
     @Test(arguments: [
         ("app: a\napp: b\n", "app.yaml:1:"), ("app: [", "app.yaml:2:"), ("", "app.yaml:1: is empty"),
-        ("- a", "app.yaml:1: the app is a list"), ("app: A\nprefix: AB\nmethods: {m: {}}", "app.yaml:1: app 'A' has \"A\" as 'app'"),
+        ("- a", "app.yaml:1: the app is a list"),
+        ("app: A\nprefix: AB\nmethods: {m: {}}", "app.yaml:1: app 'A' has \"A\" as 'app'"),
         ("app: a\nprefix: ab\nmethods: {}", "app.yaml:2: app 'a' has \"ab\" as 'prefix'"),
-        ("app: a\nprefix: AB\nmehtods: {}", "app.yaml:3: app 'a' has the unknown key 'mehtods'; did you mean 'methods'?"),
+        (
+            "app: a\nprefix: AB\nmehtods: {}",
+            "app.yaml:3: app 'a' has the unknown key 'mehtods'; did you mean 'methods'?"
+        ),
     ])
     func refusesApps(_ text: String, _ beginning: String) {
         let error = #expect(throws: DefinitionsError.self) { try DefinitionLoader.app(yaml: text, services: []) }
-        #expect(error?.problems.contains { $0.description.hasPrefix(beginning) } == true, "\(String(describing: error))")
+        #expect(
+            error?.problems.contains { $0.description.hasPrefix(beginning) } == true,
+            "\(String(describing: error))"
+        )
     }
 
     @Test(arguments: [
-        ("service: x\nengine: natve\n", "service.yaml:2: service 'x' has \"natve\" as 'engine'; it must be native or process"),
+        (
+            "service: x\nengine: natve\n",
+            "service.yaml:2: service 'x' has \"natve\" as 'engine'; it must be native or process"
+        ),
         ("service: x\nengine: process\n", "service.yaml:1: service 'x' has no 'command'"),
-        ("service: x\nengine: native\nhandler: h\ncommand: [a]", "service.yaml:4: service 'x' has 'command', which is only for engine: process"),
-        ("service: x\nengine: native\nhandler: h\nmemory_limit: 2GiB", "service.yaml:4: service 'x' has 'memory_limit'"),
-        ("service: x\nengine: process\ncommand: [a]\nmemory_limit: much", "service.yaml:4: service 'x' has \"much\" as 'memory_limit'; it must be a size such as"),
-        ("service: x\nengine: process\ncommand: [a]\ngpus: some", "service.yaml:4: service 'x' has \"some\" as 'gpus'; it must be none, all or"),
-        ("service: x\nengine: process\ncommand: [a]\nbatch:\n  max_sze: 1", "service.yaml:5: batch of service 'x' has the unknown key 'max_sze'"),
-        ("service: x\nengine: native\nhandler: h\nconcurrency: many", "service.yaml:4: service 'x' has \"many\" as 'concurrency'; it must be a whole number from 1"),
-        ("service: x\nengine: native\nhandler: h\ninput:\n  type: object\n  propertes: {}", "service.yaml:6: service 'x' has a wrong schema in 'input': /propertes is no keyword"),
-        ("service: X_y\nengine: native\nhandler: h", "service.yaml:1: service 'X_y' has \"X_y\" as 'service'; it must be a name"),
+        (
+            "service: x\nengine: native\nhandler: h\ncommand: [a]",
+            "service.yaml:4: service 'x' has 'command', which is only for engine: process"
+        ),
+        (
+            "service: x\nengine: native\nhandler: h\nmemory_limit: 2GiB",
+            "service.yaml:4: service 'x' has 'memory_limit'"
+        ),
+        (
+            "service: x\nengine: process\ncommand: [a]\nmemory_limit: much",
+            "service.yaml:4: service 'x' has \"much\" as 'memory_limit'; it must be a size such as"
+        ),
+        (
+            "service: x\nengine: process\ncommand: [a]\ngpus: some",
+            "service.yaml:4: service 'x' has \"some\" as 'gpus'; it must be none, all or"
+        ),
+        (
+            "service: x\nengine: process\ncommand: [a]\nbatch:\n  max_sze: 1",
+            "service.yaml:5: batch of service 'x' has the unknown key 'max_sze'"
+        ),
+        (
+            "service: x\nengine: native\nhandler: h\nconcurrency: many",
+            "service.yaml:4: service 'x' has \"many\" as 'concurrency'; it must be a whole number from 1"
+        ),
+        (
+            "service: x\nengine: native\nhandler: h\ninput:\n  type: object\n  propertes: {}",
+            "service.yaml:6: service 'x' has a wrong schema in 'input': /propertes is no keyword"
+        ),
+        (
+            "service: X_y\nengine: native\nhandler: h",
+            "service.yaml:1: service 'X_y' has \"X_y\" as 'service'; it must be a name"
+        ),
     ])
     func refusesServices(_ text: String, _ beginning: String) {
         let error = #expect(throws: DefinitionsError.self) { try DefinitionLoader.service(yaml: text) }
-        #expect(error?.problems.contains { $0.description.hasPrefix(beginning) } == true, "\(String(describing: error))")
+        #expect(
+            error?.problems.contains { $0.description.hasPrefix(beginning) } == true,
+            "\(String(describing: error))"
+        )
     }
 
     @Test func sortsStagesAndTakesTheServicesDefaults() throws {
@@ -150,7 +321,8 @@ import Workflow
                 c: { service: free, input: { a: { $ref: "a#" }, b: { $ref: "b#/0" } }, when: { $ref: "b!errors#", exists: true } }
                 b: { service: free, foreach: { range: { $ref: "request#/n" } }, input: [{ $ref: "index#" }, { $literal: { $ref: "x" } }], join: { at_least: 2 }, after: [a] }
                 a: { service: detect-it, input: { image: { $ref: "request#/image" } }, retry: { backoff: { base: 2s, cap: 90s } } }
-                """)
+                """
+        )
         let method = try #require(try DefinitionLoader.app(yaml: text, services: Self.services).methods["m"])
         #expect(method.stages.map(\.name) == ["a", "b", "c"])
         #expect(method.stages.map(\.dependencies) == [[], [0], [0, 1]])
@@ -166,7 +338,9 @@ import Workflow
         #expect(read.stages.map(\.backoff) == method.stages.map(\.backoff))
     }
 
-    @Test(arguments: ["", "{}", "[]", "1", #"{"app":"a","method":"m","description":"","deadline_us":1,"stages":[{}],"output":{}}"#])
+    @Test(arguments: [
+        "", "{}", "[]", "1", #"{"app":"a","method":"m","description":"","deadline_us":1,"stages":[{}],"output":{}}"#,
+    ])
     func refusesWhatIsNotStored(_ text: String) {
         #expect(throws: StoredDefinitionError.self) { try WorkflowDefinition(stored: Array(text.utf8)) }
     }
@@ -178,19 +352,25 @@ import Workflow
             try FileManager.default.createDirectory(at: base.appending(path: folder), withIntermediateDirectories: true)
         }
         for folder in ["one", "two"] {
-            try Data("service: same\nengine: native\nhandler: x\n".utf8).write(to: base.appending(path: folder + "/service.yaml"))
+            try Data("service: same\nengine: native\nhandler: x\n".utf8).write(
+                to: base.appending(path: folder + "/service.yaml")
+            )
         }
         let (definitions, problems) = DefinitionLoader.check(apps: [base.path + "/none"], services: [base.path])
         #expect(definitions.services.count == 1)
-        #expect(problems.map(\.description) == [
-            "\(base.path)/none: is no folder that can be read; name one that holds */app.yaml",
-            "\(base.path)/two/service.yaml:1: the service 'same' is already defined at \(base.path)/one/service.yaml:1; names are unique in a mesh",
-        ])
+        #expect(
+            problems.map(\.description) == [
+                "\(base.path)/none: is no folder that can be read; name one that holds */app.yaml",
+                "\(base.path)/two/service.yaml:1: the service 'same' is already defined at \(base.path)/one/service.yaml:1; names are unique in a mesh",
+            ]
+        )
     }
 
     @Test func readsWordsAsWords() throws {
         let text = Self.app(stages: "a: { service: free, input: { op: no, n: 010, v: 1.50, t: true, q: \"1\", e: } }")
-        let stage = try #require(try DefinitionLoader.app(yaml: text, services: Self.services).methods["m"]?.stages.first)
+        let stage = try #require(
+            try DefinitionLoader.app(yaml: text, services: Self.services).methods["m"]?.stages.first
+        )
         #expect(stage.input == .literal(["op": "no", "n": "010", "v": 1.5, "t": true, "q": "1", "e": nil]))
     }
 }

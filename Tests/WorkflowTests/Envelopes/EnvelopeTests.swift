@@ -13,7 +13,12 @@ import Testing
         for failure in [nil, failure] {
             for result in [[], Array("{\"a\":\"\\n\"}".utf8), [0, 10, 255]] {
                 let completion = Completion(
-                    job: MeshID(), lease: MeshID(), failure: failure, result: result, runMilliseconds: 12)
+                    job: MeshID(),
+                    lease: MeshID(),
+                    failure: failure,
+                    result: result,
+                    runMilliseconds: 12
+                )
                 #expect(try Completion(body: completion.body) == completion)
             }
         }

@@ -100,7 +100,9 @@ extension SeededGenerator {
     }
 
     private mutating func text() -> String {
-        let alphabet: [Unicode.Scalar] = ["a", "Z", "\"", "\\", "/", "\n", "\0", "\u{1F}", "~", "ß", "世", "😀", " ", "\u{7F}"]
+        let alphabet: [Unicode.Scalar] = [
+            "a", "Z", "\"", "\\", "/", "\n", "\0", "\u{1F}", "~", "ß", "世", "😀", " ", "\u{7F}",
+        ]
         var text = ""
         for _ in 0..<Int.random(in: 0...12, using: &self) {
             text.unicodeScalars.append(alphabet[Int.random(in: alphabet.indices, using: &self)])

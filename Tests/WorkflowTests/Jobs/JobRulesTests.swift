@@ -54,7 +54,8 @@ import Testing
         var job = try running()
         for failure in 1...2 {
             job = try #require(
-                JobRules.apply(.failed(lease: lease, JobError(.handler, "x")), to: job, at: start, jitter: 0))
+                JobRules.apply(.failed(lease: lease, JobError(.handler, "x")), to: job, at: start, jitter: 0)
+            )
             #expect(job.state == .waiting && job.failures == failure)
             #expect(job.runAfter == start + .seconds(1) * (1 << (failure - 1)))
             job.runAfter = nil

@@ -14,19 +14,24 @@ import Workflow
     ])
     func vectors(_ pointer: String, _ expected: String) throws {
         let document = try JSON(
-            parsing: #"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#)
+            parsing: #"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#
+        )
         let reference = try Reference(parsing: "request#" + pointer)
         #expect(reference.resolve(in: document) == (try JSON(parsing: expected)))
         #expect(reference.description == "request#" + pointer)
     }
 
-    @Test(arguments: ["/foo/2", "/foo/00", "/foo/-", "/foo/-1", "/foo/x", "/foo/0/x", "/nothing", "/foo/99999999999999999999"])
+    @Test(arguments: [
+        "/foo/2", "/foo/00", "/foo/-", "/foo/-1", "/foo/x", "/foo/0/x", "/nothing", "/foo/99999999999999999999",
+    ])
     func findsNothing(_ pointer: String) throws {
         let document: JSON = ["foo": ["bar", "baz"]]
         #expect(try Reference(parsing: "request#" + pointer).resolve(in: document) == nil)
     }
 
-    @Test(arguments: ["detect", "", "#/a", "detect#a", "detect#/~2", "detect#/~", "Big#/a", "a b#", "x!error#", "!errors#"])
+    @Test(arguments: [
+        "detect", "", "#/a", "detect#a", "detect#/~2", "detect#/~", "Big#/a", "a b#", "x!error#", "!errors#",
+    ])
     func refuses(_ text: String) {
         #expect(throws: ReferenceError.self) { try Reference(parsing: text) }
     }
@@ -55,7 +60,8 @@ import Workflow
         #expect(
             try template.render(lookup) == [
                 "whole": [1, 2], "list": [7, 3], "plain": ["x": 1], "quoted": ["$ref": "not one"], "skipped": nil,
-            ])
+            ]
+        )
         #expect(template.references.map(\.description) == ["request#/a", "item#", "skipped#/faces/0"])
         #expect(try Template(["$ref": "request#/a"]).render(lookup) == [1, 2])
         #expect(try Template(template.json) == template)
@@ -71,25 +77,29 @@ import Workflow
         #expect(throws: ReferenceError.self) { try Template(["$ref": 1]) }
     }
 
-    @Test(arguments: [
-        (["$ref": "request#/a"], true), (["$ref": "request#/n"], false), (["$ref": "request#/empty"], false),
-        (["$ref": "request#/zero"], false), (["$ref": "request#/none"], false), (["$ref": "skipped#"], false),
-        (["$ref": "request#/a/0", "equals": 1], true), (["$ref": "request#/a/0", "equals": 1.0], true),
-        (["$ref": "request#/none", "equals": nil], false), (["$ref": "request#/none", "not_equals": 1], true),
-        (["$ref": "request#/a", "not_equals": [1, 2]], false), (["$ref": "request#/n", "exists": true], true),
-        (["$ref": "request#/none", "exists": false], true), (["$ref": "skipped#/x", "exists": true], false),
-        (["$ref": "skipped#/x", "equals": nil], true),
-    ] as [(JSON, Bool)])
+    @Test(
+        arguments: [
+            (["$ref": "request#/a"], true), (["$ref": "request#/n"], false), (["$ref": "request#/empty"], false),
+            (["$ref": "request#/zero"], false), (["$ref": "request#/none"], false), (["$ref": "skipped#"], false),
+            (["$ref": "request#/a/0", "equals": 1], true), (["$ref": "request#/a/0", "equals": 1.0], true),
+            (["$ref": "request#/none", "equals": nil], false), (["$ref": "request#/none", "not_equals": 1], true),
+            (["$ref": "request#/a", "not_equals": [1, 2]], false), (["$ref": "request#/n", "exists": true], true),
+            (["$ref": "request#/none", "exists": false], true), (["$ref": "skipped#/x", "exists": true], false),
+            (["$ref": "skipped#/x", "equals": nil], true),
+        ] as [(JSON, Bool)]
+    )
     func judges(_ json: JSON, _ expected: Bool) throws {
         let condition = try Condition(json)
         #expect(try condition.holds(lookup) == expected)
         #expect(try Condition(condition.json) == condition)
     }
 
-    @Test(arguments: [
-        "request#/a", ["$ref": "x"], ["$ref": "a#", "equal": 1], ["$ref": "a#", "equals": 1, "exists": true],
-        ["$ref": "a#", "exists": 1], [:],
-    ] as [JSON])
+    @Test(
+        arguments: [
+            "request#/a", ["$ref": "x"], ["$ref": "a#", "equal": 1], ["$ref": "a#", "equals": 1, "exists": true],
+            ["$ref": "a#", "exists": 1], [:],
+        ] as [JSON]
+    )
     func refusesConditions(_ json: JSON) {
         #expect(throws: ReferenceError.self) { try Condition(json) }
     }

@@ -69,7 +69,8 @@ struct EngineHarness {
         let input = (try? JSON(parsing: job.input)) ?? .null
         let outcome = handler(job.stage, job.item, input)
         outputs[job.stage, default: StageOutput(entries: [])].entries.append(
-            .init(item: job.item, outcome: outcome.map(\.bytes)))
+            .init(item: job.item, outcome: outcome.map(\.bytes))
+        )
         switch outcome {
         case .success: return .jobSucceeded(stage: job.stage, item: job.item)
         case .failure(let error): return .jobFailed(stage: job.stage, item: job.item, error)
@@ -102,7 +103,15 @@ extension WorkflowDefinition {
     /// A definition for tests; nothing is stored.
     static func make(_ stages: [StageDefinition], output: JSON) -> WorkflowDefinition {
         WorkflowDefinition(
-            app: "test", method: "run", description: "", input: nil, deadline: .seconds(60), stages: stages,
-            output: OutputDefinition(type: .metadata, data: .make(output)), stored: [], hash: "test")
+            app: "test",
+            method: "run",
+            description: "",
+            input: nil,
+            deadline: .seconds(60),
+            stages: stages,
+            output: OutputDefinition(type: .metadata, data: .make(output)),
+            stored: [],
+            hash: "test"
+        )
     }
 }

@@ -18,7 +18,11 @@ import Testing
             var members: [(String, JSON)] = [("request", ["$ref": "request#"])]
             for dependency in dependencies { members.append(("s\(dependency)", ["$ref": .string("s\(dependency)#")])) }
             var stage = StageDefinition(
-                name: "s\(index)", service: "s", input: .make(.object(JSONObject(members))), dependencies: dependencies)
+                name: "s\(index)",
+                service: "s",
+                input: .make(.object(JSONObject(members))),
+                dependencies: dependencies
+            )
             if Bool.random(using: &generator) {
                 let size = [0, 1, 2, 7].randomElement(using: &generator) ?? 1
                 stage.forEach = .range(.make(.number(JSONNumber(size))))
@@ -26,7 +30,9 @@ import Testing
             }
             if let first = dependencies.first, Int.random(in: 0..<4, using: &generator) == 0 {
                 stage.when = Condition(
-                    reference: Reference(root: .stage("s\(first)"), tokens: []), test: .exists(Bool.random(using: &generator)))
+                    reference: Reference(root: .stage("s\(first)"), tokens: []),
+                    test: .exists(Bool.random(using: &generator))
+                )
             }
             stages.append(stage)
         }
@@ -41,7 +47,8 @@ import Testing
         let handler: EngineHarness.Handler = { stage, item, input in
             let mark = UInt64(stage &* 31 &+ (item ?? 7) &* 17 &+ seed)
             let fails = failing > 0 && SeededGenerator.mixed(mark) % 12 < failing
-            return fails ? .failure(JobError(.handler, "no")) : .success(["in": input, "at": .number(JSONNumber(stage))])
+            return fails
+                ? .failure(JobError(.handler, "no")) : .success(["in": input, "at": .number(JSONNumber(stage))])
         }
         var ends: Set<String> = []
         for order in UInt64(0)..<6 {

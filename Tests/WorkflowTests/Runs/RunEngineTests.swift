@@ -13,14 +13,22 @@ import Testing
         .make(
             [
                 StageDefinition(
-                    name: "each", service: "s", input: .make(["v": ["$ref": "item#"]]),
-                    forEach: .range(.make(["$ref": "request#/n"])), join: join)
+                    name: "each",
+                    service: "s",
+                    input: .make(["v": ["$ref": "item#"]]),
+                    forEach: .range(.make(["$ref": "request#/n"])),
+                    join: join
+                )
             ],
-            output: ["all": ["$ref": "each#"], "errors": ["$ref": "each!errors#"]])
+            output: ["all": ["$ref": "each#"], "errors": ["$ref": "each!errors#"]]
+        )
     }
 
     private func run(
-        _ definition: WorkflowDefinition, _ payload: JSON, seed: UInt64 = 1, handler: @escaping EngineHarness.Handler
+        _ definition: WorkflowDefinition,
+        _ payload: JSON,
+        seed: UInt64 = 1,
+        handler: @escaping EngineHarness.Handler
     ) -> EngineHarness {
         var generator = SeededGenerator(seed: seed)
         var harness = EngineHarness(definition, payload: payload, handler: handler)
@@ -87,11 +95,20 @@ import Testing
         let definition = WorkflowDefinition.make(
             [
                 StageDefinition(
-                    name: "maybe", service: "s", input: .make([:]),
-                    when: Condition(reference: try Reference(parsing: "request#/go"), test: .truthy)),
+                    name: "maybe",
+                    service: "s",
+                    input: .make([:]),
+                    when: Condition(reference: try Reference(parsing: "request#/go"), test: .truthy)
+                ),
                 StageDefinition(
-                    name: "then", service: "s", input: .make(["before": ["$ref": "maybe#"]]), dependencies: [0]),
-            ], output: ["$ref": "then#"])
+                    name: "then",
+                    service: "s",
+                    input: .make(["before": ["$ref": "maybe#"]]),
+                    dependencies: [0]
+                ),
+            ],
+            output: ["$ref": "then#"]
+        )
         for (go, before) in [(JSON.bool(false), JSON.null), (true, "ran")] {
             let harness = run(definition, ["go": go]) { stage, _, input in
                 .success(stage == 0 ? "ran" : input["before"] ?? .null)
@@ -103,7 +120,8 @@ import Testing
     @Test func aReferenceThatFindsNothingFailsTheRunAndNamesIt() {
         let definition = WorkflowDefinition.make(
             [StageDefinition(name: "one", service: "s", input: .make(["x": ["$ref": "request#/missing"]]))],
-            output: .null)
+            output: .null
+        )
         let harness = run(definition, [:]) { _, _, input in .success(input) }
         guard case .failed(let error, "one")? = harness.results.first else {
             Issue.record("ended as \(harness.results)")

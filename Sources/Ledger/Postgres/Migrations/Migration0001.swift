@@ -8,10 +8,12 @@ extension PostgresMigration {
     /// Payloads are the bytes of their JSON, so nothing that a handler returns can fail a statement. There are no
     /// foreign keys: rows are written and swept together in one transaction, and a check would cost a look-up per job.
     static let ledger = PostgresMigration(
-        number: 1, name: "ledger",
+        number: 1,
+        name: "ledger",
         statements: [
             tasks, runs, jobs, definitions, workers, callbacks, attempts, userNumbers, documents,
-        ] + indexes)
+        ] + indexes
+    )
 
     /// States as in `PostgresCodes`.
     private static let tasks = """
