@@ -203,7 +203,7 @@ class Mesh:
         if answer.get("code") != 0:
             raise DemoError(f"/upload refused {picture.name}: {answer}")
         self.request("PUT", answer["data"]["presignedUrl"], picture.read_bytes(), {"content-type": "image/png"})
-        return answer["data"]["key"]
+        return answer["data"]["reference"]
 
     def call(self, method: str, payload: dict, callback: "str | None" = None) -> str:
         """Submits a request; returns its task id."""

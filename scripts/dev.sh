@@ -43,7 +43,7 @@ while True:
         time.sleep(0.2)
 data = json.loads(request("POST", base + "/upload?s3_key=photo.png", b"", headers))["data"]
 request("PUT", data["presignedUrl"], open(photo, "rb").read(), {"content-type": "image/png"})
-call = json.dumps({"method": "identify", "payload": {"image": data["key"]}})
+call = json.dumps({"method": "identify", "payload": {"image": data["reference"]}})
 curl = "  curl -s " + " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
 app = base + "/face-recognition"
 print("\nThe mesh is up. Three lines to try in another terminal (each a request, its result, your numbers):\n")

@@ -74,14 +74,14 @@ struct MallaCall: Sendable {
     }
 
     /// Sends a request and returns the JSON of a 200.
-    func send(_ method: String, _ path: String, body: JSON? = nil) async throws -> JSON {
+    func send(_ method: String, _ path: String, body: JSON? = nil, at other: String? = nil) async throws -> JSON {
         let headers = [
             ("x-marketplace-token", token), ("x-request-id", "\(MeshID())"), ("x-user-id", user),
             ("x-user-role", "user"), ("content-type", "application/json"),
         ].map { (name: $0.0, value: $0.1) }
         let answer = try await transfer.send(
             TransferRequest(
-                method, base + path, headers: headers, body: body.map { .bytes($0.bytes) } ?? .none))
+                method, (other ?? base) + path, headers: headers, body: body.map { .bytes($0.bytes) } ?? .none))
         guard answer.head.status == 200 else {
             let text = String(decoding: answer.body, as: UTF8.self)
             throw Unexpected(description: "\(method) \(path): \(answer.head.status) \(text)")

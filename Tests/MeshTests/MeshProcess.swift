@@ -69,7 +69,7 @@ final class MeshProcess: Sendable {
 
     /// Runs a program to its end and returns its wait status: 0 when it went well.
     static func run(_ words: [String], environment: [String: String], log: String) async throws -> CInt {
-        await MeshProcess(words, environment: environment, log: log).end.value
+        try await MeshProcess(words, environment: environment, log: log).end.value
     }
 
     /// Ends it as a crash of the machine would, and returns when it is gone.

@@ -38,6 +38,7 @@ actor RedisListener: LoopSource {
     func close() {
         isClosed = true
         connection = nil
+        loop.detach()
     }
 
     nonisolated func turn() -> LoopWait {
