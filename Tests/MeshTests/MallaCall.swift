@@ -33,20 +33,23 @@ struct MallaCall: Sendable {
     /// Waits until the task has ended and returns its envelope; an App API that is away is asked again.
     func end(_ app: String, _ task: String, within limit: Duration = .seconds(30)) async throws -> JSON {
         var last = "never answered"
-        let ended = try await until(limit) { () -> JSON? in
+        let ended = try await until(limit) { () -> Ended? in
             do {
                 let answer = try await result(app, task)
                 last = answer.text
                 let status = answer["errorCode"]?["status"]?.string ?? ""
-                return status.hasSuffix("_001") || status.hasSuffix("_002") ? nil : answer
+                return status.hasSuffix("_001") || status.hasSuffix("_002") ? nil : Ended(envelope: answer)
             } catch {
                 last = "\(error)"
                 return nil
             }
         }
         guard let ended else { throw Unexpected(description: "task \(task) has not ended after \(limit): \(last)") }
-        return ended
+        return ended.envelope
     }
+
+    /// An envelope that is there; `JSON` itself reads `nil` as its null.
+    private struct Ended { let envelope: JSON }
 
     /// The user's numbers.
     func stats(_ app: String) async throws -> JSON {
