@@ -23,7 +23,15 @@ private actor Command {
         var pid = pid_t()
         var arguments = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
-        guard posix_spawn(&pid, words[0], nil, nil, &arguments, environ) == 0 else { return -1 }
+        // The loop thread blocks signals, and a server that inherits that never hears its SIGTERM.
+        var attributes = posix_spawnattr_t()
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_init(&attributes)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        defer { posix_spawnattr_destroy(&attributes) }
+        guard posix_spawn(&pid, words[0], nil, &attributes, &arguments, environ) == 0 else { return -1 }
         var status: CInt = -1
         while waitpid(pid, &status, 0) == -1, errno == EINTR {}
         return status
