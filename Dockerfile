@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 the Malla authors
 #
-# One image for every role: docker build -t malla . && docker run malla worker --service detect
+# One image for every role: docker build -t malla . && docker run malla worker --service face-detect
 
 # ---- the binary
 FROM swift:6.3-bookworm AS build

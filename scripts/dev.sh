@@ -10,7 +10,7 @@ set -u
 
 port=${APP_API_PORT:-8007}
 export MALLA_DATA=${MALLA_DATA:-$PWD/.malla} MARKETPLACE_TOKEN=${MARKETPLACE_TOKEN:-dev-token}
-mkdir -p "$MALLA_DATA" || exit 1
+(umask 077 && mkdir -p "$MALLA_DATA") || exit 1
 pictures=$MALLA_DATA/pictures
 [ -f "$pictures/photo.png" ] || "$MALLA_PYTHON" demo/gallery.py "$pictures" >/dev/null || exit 1
 

@@ -223,6 +223,19 @@ ${RABBIT_ERL_ARGS:-+sbwt none +sbwtdcpu none +sbwtdio none}"
 CONF
 }
 
+recover_postgres() { # after a kill: its children hold its memory until they notice, and a zombie's lock looks alive
+    local data=$dir/postgres/data i process left
+    for ((i = 0; i < 600; i++)); do
+        left=''
+        for process in /proc/[0-9]*/cwd; do
+            [ "$(readlink "$process" 2>/dev/null)" != "$data" ] || left=$process
+        done
+        [ -n "$left" ] || break
+        sleep 0.05
+    done
+    rm -f "$data/postmaster.pid" "$dir/postgres/.s.PGSQL.$port_postgres.lock"
+}
+
 await_ready() { # NAME...: returns when each answers in its own protocol
     local name arguments=()
     for name in "$@"; do
@@ -428,6 +441,7 @@ start | stop | status | up | down | ctl | guard)
         for name in "$@"; do
             if alive "$name"; then continue; fi
             [ "$name" != rabbit ] || alive epmd || launch epmd
+            [ "$name" != postgres ] || recover_postgres
             launch "$name"
         done
         await_ready "$@" && write_env

@@ -44,7 +44,7 @@ public struct AppAPI: Sendable {
             writer: EnvelopeWriter(settings: settings, catalog: catalog),
             answers: AnswerData(media: parts.media),
             intake: TaskIntake(ledger: parts.ledger, broker: parts.broker, backlog: backlog, followUp: followUp),
-            planning: TaskPlanning(finishing: finishing, catalog: catalog),
+            planning: TaskPlanning(finishing: finishing),
             followUp: followUp
         )
         consumer = CompletionsConsumer(
@@ -52,6 +52,7 @@ public struct AppAPI: Sendable {
             apps: catalog.names,
             settling: CompletionSettling(
                 ledger: parts.ledger,
+                fetching: ResultFetching(media: parts.media),
                 finishing: finishing,
                 followUp: followUp,
                 logger: parts.logger

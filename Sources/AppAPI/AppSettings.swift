@@ -16,11 +16,6 @@ public struct AppSettings: Sendable {
     public var callbackSecrets: [WebhookSecret] = []
     /// Origins besides the callback URL's own that get the token (`CALLBACK_TOKEN_ORIGINS`).
     public var callbackTokenOrigins: [String] = []
-    /// Networks that callbacks and fetches may reach though they are private (`CALLBACK_ALLOW_NETWORKS`), for messages;
-    /// the guarded client and ``DestinationRules`` enforce them.
-    public var callbackAllowNetworks: [String] = []
-    /// The token of calls between roles (`MESH_TOKEN`).
-    public var meshToken: String?
     /// The largest body of a request in bytes (`MAX_BODY`).
     public var maxBody = 10 << 20
     /// How deep a request's JSON may nest.

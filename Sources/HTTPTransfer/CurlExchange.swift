@@ -34,6 +34,7 @@ final class CurlExchange {
     private var status = 0
     private var headers: [(name: String, value: String)] = []
     private var headerBytes = 0
+    private var isHeadComplete = false
     private var body: [UInt8] = []
     private var refused = false
 
@@ -80,6 +81,7 @@ final class CurlExchange {
     }
 
     private func headIsComplete() {
+        isHeadComplete = true
         guard flow == nil else {
             head.finish(.success(TransferHead(status: status, headers: headers)))
             return
@@ -164,6 +166,9 @@ final class CurlExchange {
             return TransferError(.timeout, words)
         case CURLE_COULDNT_CONNECT where refused:
             return TransferError(.forbidden, "\(authority) is not an address of the public internet")
+        case CURLE_OUT_OF_MEMORY where !isHeadComplete, CURLcode(rawValue: 100):
+            // A line of the head that is longer than curl takes (100 KB): CURLE_TOO_LARGE since 8.6, no memory before.
+            return TransferError(.tooLarge, "\(authority): a header of the answer is too long")
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_FUNCTION_ARGUMENT:
             return TransferError(.invalid, words)
         default:

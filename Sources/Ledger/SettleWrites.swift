@@ -17,20 +17,31 @@ public struct SettleWrites: Sendable {
         public var usage: [UInt8]?
     }
 
-    /// Jobs to cancel that no settlement names: all that wait or run, of a task or of one of its stages.
+    /// Jobs to end that no settlement names: all that wait or run, of a task or of one of its stages.
     public struct Cancellation: Sendable, Hashable {
         /// The task.
         public var task: TaskID
         /// The stage, or nil for all.
         public var stage: Int?
+        /// Whether they end because the task's deadline passed: `timed_out` instead of `cancelled`.
+        public var isDeadline = false
+
+        /// What their rows become.
+        public var state: JobState { isDeadline ? .timedOut : .cancelled }
+
+        /// What their rows say of it.
+        public var error: JobError {
+            isDeadline
+                ? JobError(.timeout, "the task's deadline passed", isFinal: true) : JobError(.cancelled, "cancelled")
+        }
     }
 
     /// Rows to update: locked, judged, so without further guard.
     public var jobs: [JobUpdate] = []
     /// Jobs to insert.
     public var created: [JobRecord] = []
-    /// Jobs to cancel (state `cancelled`, error and `finishedAt` set) after `jobs` were updated and `created` inserted; those that ran go into
-    /// ``SettleOutcome/cancelled``.
+    /// Jobs to end (state, error and `finishedAt` set) after `jobs` were updated and `created` inserted; those that ran
+    /// go into ``SettleOutcome/cancelled``.
     public var cancellations: [Cancellation] = []
     /// Runs to update.
     public var runs: [(task: TaskID, run: Run)] = []

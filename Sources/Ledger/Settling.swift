@@ -37,6 +37,8 @@ public struct Settling {
     private var fresh: [StageKey: [StageOutput.Entry]] = [:]
     private var definitions: [String: Result<WorkflowDefinition, JobError>] = [:]
     private var outputs: [StageKey: StageOutput] = [:]
+    /// The definitions that were supplied and could be read, for the ledger to keep at hand.
+    public private(set) var learned: [WorkflowDefinition] = []
 
     private struct StageKey: Hashable {
         var task: TaskID
@@ -108,7 +110,9 @@ public struct Settling {
                 guard let bytes = stored[hash] else {
                     throw JobError(.internal, "the workflow definition \(hash) is not in the ledger", isFinal: true)
                 }
-                definitions[hash] = .success(try WorkflowDefinition(stored: bytes))
+                let definition = try WorkflowDefinition(stored: bytes)
+                definitions[hash] = .success(definition)
+                learned.append(definition)
             } catch let error as JobError {
                 definitions[hash] = .failure(error)
             } catch {
@@ -229,7 +233,9 @@ public struct Settling {
         writes.outcome.finished.append(task)
         writes.outcome.callbacks += callbacks
         let hasJobsLeft = advance.run.stages.contains { $0.succeeded + $0.failed < $0.total }
-        if hasJobsLeft || advance.definition == nil { writes.cancellations.append(.init(task: task.id, stage: nil)) }
+        if hasJobsLeft || advance.definition == nil {
+            writes.cancellations.append(.init(task: task.id, stage: nil, isDeadline: result == .timedOut))
+        }
         // The ledger cancels after it has created, so jobs made in this very transaction are caught as well.
     }
 }

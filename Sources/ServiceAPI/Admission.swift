@@ -3,7 +3,6 @@
 // Copyright 2026 the Malla authors
 
 public import BrokerClient
-import Ledger
 public import Logging
 import Metrics
 import Plumbing
@@ -15,16 +14,40 @@ public import Workflow
 /// The jobs are in the ledger already; a refusal makes the App API set them aside for a while. What waits per service
 /// is counted by ``TicketLoop`` once a second, and between its counts the tickets made since are added.
 public final class Admission: Sendable {
-    private struct Backlog {
-        var waiting: [String: Int] = [:]
+    /// What became of a hand-over.
+    struct Verdict: Sendable {
+        /// The jobs that are not taken now.
+        var refused: [HandOver.Refusal] = []
+        /// Set when no job was taken and full backlogs are the only reason: how long to stay away.
+        var pushBack: Duration?
     }
+
+    private struct State {
+        /// The tickets that wait for a worker, by service.
+        var waiting: [String: Int] = [:]
+        /// The services whose backlog was full when last asked; each is logged when it joins and when it leaves.
+        var full: Set<String> = []
+        /// What has been logged of foreign services and versions of definitions.
+        var foreign: Set<String> = []
+    }
+
+    /// A change worth a line in the log.
+    private enum Note {
+        case full(service: String, limit: Int)
+        case foreignDefinition(service: String, hash: String)
+        case unknown(service: String)
+    }
+
+    /// How many foreign services and versions are logged at all.
+    private static let foreignLimit = 256
 
     private let services: [String: ServiceDefinition]
     private let broker: any Broker
     private let logger: Logger
-    private let backlog = Mutex(Backlog())
+    private let state = Mutex(State())
     private let tickets = Counter(label: "malla_tickets_total")
     private let refusals = Counter(label: "malla_handover_refused_total")
+    private let mismatches = Counter(label: "malla_handover_definition_mismatch_total")
 
     /// Makes an admission for these services.
     public init(services: [String: ServiceDefinition], broker: any Broker, logger: Logger) {
@@ -34,62 +57,113 @@ public final class Admission: Sendable {
     }
 
     /// Takes the jobs it can; returns those it can't, with when to come back.
-    public func take(_ handOver: HandOver) -> [HandOver.Refusal] {
-        var refused: [HandOver.Refusal] = []
+    public func take(_ handOver: HandOver) -> [HandOver.Refusal] { admit(handOver).refused }
+
+    /// Takes the jobs it can, and tells what became of the others.
+    func admit(_ handOver: HandOver) -> Verdict {
+        var verdict = Verdict()
         var messages: [Message] = []
-        backlog.withLock { backlog in
+        var notes: [Note] = []
+        var full = 0
+        var mismatched = 0
+        state.withLock { state in
             for entry in handOver.entries {
-                if let refusal = refusal(of: entry, waiting: backlog.waiting[entry.service, default: 0]) {
-                    refused.append(refusal)
-                } else {
-                    backlog.waiting[entry.service, default: 0] += 1
-                    messages.append(
-                        Message(
-                            queue: QueueName.tickets(service: entry.service),
-                            body: Ticket(job: entry.job).body,
-                            trace: entry.trace
-                        )
-                    )
+                guard let service = services[entry.service] else {
+                    verdict.refused.append(unknown(entry))
+                    let name = String(entry.service.prefix(64))
+                    if isNew("\(name) unknown", &state) { notes.append(.unknown(service: name)) }
+                    continue
                 }
+                let waiting = state.waiting[service.name, default: 0]
+                guard waiting < service.backlog else {
+                    full += 1
+                    verdict.refused.append(tooMany(entry, waiting, service))
+                    if state.full.insert(service.name).inserted {
+                        notes.append(.full(service: service.name, limit: service.backlog))
+                    }
+                    continue
+                }
+                state.waiting[service.name] = waiting + 1
+                // Taken all the same: while a new version is rolled out both are about. Nothing checks the input
+                // again, the App API did so by its own version when it planned the job; what protects the handler
+                // are its own checks, and a job that it refuses fails alone.
+                if !entry.definition.isEmpty, entry.definition != service.hash {
+                    mismatched += 1
+                    let hash = String(entry.definition.prefix(64))
+                    if isNew("\(service.name) \(hash)", &state) {
+                        notes.append(.foreignDefinition(service: service.name, hash: hash))
+                    }
+                }
+                messages.append(
+                    Message(
+                        queue: QueueName.tickets(service: service.name),
+                        body: Ticket(job: entry.job).body,
+                        trace: entry.trace
+                    )
+                )
             }
         }
-        broker.post(messages)
+        if !messages.isEmpty { broker.post(messages) }
         tickets.increment(by: messages.count)
-        refusals.increment(by: refused.count)
-        if let first = refused.first {
-            logger.warning(
-                "jobs were refused; their App API brings them again",
-                metadata: [LogKey.count: "\(refused.count)", LogKey.error: "\(first.reason)"]
-            )
-        }
-        return refused
+        refusals.increment(by: verdict.refused.count)
+        mismatches.increment(by: mismatched)
+        for note in notes { log(note) }
+        if full > 0, full == handOver.entries.count { verdict.pushBack = verdict.refused.map(\.retryAfter).min() }
+        return verdict
     }
 
-    private func refusal(of entry: HandOver.Entry, waiting: Int) -> HandOver.Refusal? {
-        guard let service = services[entry.service] else {
-            let known = services.keys.sorted().joined(separator: ", ")
-            let reason = "this Service API does not serve '\(entry.service)'; it serves: \(known)"
-            return .init(job: entry.job, reason: reason, retryAfter: .seconds(10))
-        }
-        if waiting >= service.backlog {
-            let reason =
-                "the backlog of '\(service.name)' is full: \(waiting) jobs wait, \(service.backlog) are allowed"
-            return .init(job: entry.job, reason: reason, retryAfter: .seconds(2))
-        }
-        if !entry.definition.isEmpty, entry.definition != service.hash {
-            // Not refused: the worker checks the input against its own definition before the handler sees it.
+    private func unknown(_ entry: HandOver.Entry) -> HandOver.Refusal {
+        let known = services.keys.sorted().joined(separator: ", ")
+        return .init(
+            job: entry.job,
+            reason: "this Service API does not serve '\(entry.service.prefix(64))'; it serves: \(known)",
+            retryAfter: .seconds(10)
+        )
+    }
+
+    private func tooMany(_ entry: HandOver.Entry, _ waiting: Int, _ service: ServiceDefinition) -> HandOver.Refusal {
+        .init(
+            job: entry.job,
+            reason: "the backlog of '\(service.name)' is full: \(waiting) jobs wait, \(service.backlog) are allowed",
+            retryAfter: .seconds(2)
+        )
+    }
+
+    /// Whether something foreign is met for the first time.
+    private func isNew(_ key: String, _ state: inout State) -> Bool {
+        state.foreign.count < Self.foreignLimit && state.foreign.insert(key).inserted
+    }
+
+    private func log(_ note: Note) {
+        switch note {
+        case .full(let service, let limit):
+            logger.warning(
+                "a backlog is full; further jobs are set aside in the ledger for a while",
+                metadata: [LogKey.service: "\(service)", LogKey.count: "\(limit)"]
+            )
+        case .foreignDefinition(let service, let hash):
             logger.notice(
                 "an App API knows another version of a service's definition",
-                metadata: [LogKey.service: "\(service.name)", LogKey.job: "\(entry.job)"]
+                metadata: [LogKey.service: "\(service)", "malla.definition.hash": "\(hash)"]
+            )
+        case .unknown(let service):
+            logger.warning(
+                "jobs of a service that is not served here were handed over",
+                metadata: [LogKey.service: "\(service)"]
             )
         }
-        return nil
     }
 
-    /// Replaces the counts of waiting jobs with fresh ones.
-    func recount(_ loads: [ServiceLoad]) {
-        backlog.withLock { backlog in
-            for load in loads { backlog.waiting[load.service] = load.waiting }
+    /// Replaces the counts of waiting tickets, by service, with fresh ones.
+    func recount(_ waiting: [String: Int]) {
+        let freed = state.withLock { state -> [String] in
+            state.waiting.merge(waiting) { _, new in new }
+            let freed = state.full.filter { state.waiting[$0, default: 0] < services[$0]?.backlog ?? .max }
+            state.full.subtract(freed)
+            return freed.sorted()
+        }
+        for service in freed {
+            logger.info("a backlog has room again", metadata: [LogKey.service: "\(service)"])
         }
     }
 }

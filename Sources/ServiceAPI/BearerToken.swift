@@ -16,7 +16,8 @@ struct BearerToken {
         guard let header = request.headers[.authorization] else {
             throw Problem(.unauthorized, "send 'Authorization: Bearer <token>'", field: "Authorization")
         }
-        let token = header.lowercased().hasPrefix("bearer ") ? String(header.dropFirst(7)) : header
+        let bare = header.lowercased().hasPrefix("bearer ") ? header.dropFirst(7) : header[...]
+        let token = bare.drop { $0 == " " }
         // Digests have one length, and each comparison looks at all of it, so timing tells nothing of a token.
         let digest = SHA256.hash(data: Array(token.utf8))
         let matches = accepted.reduce(false) { found, candidate in

@@ -11,47 +11,74 @@ import Workflow
 struct JobListing: Sendable {
     let ledger: any Ledger
 
-    private static let states: [String: JobState] = [
-        "pending": .waiting, "queued": .waiting, "running": .running, "completed": .succeeded, "failed": .failed,
-        "cancelled": .cancelled,
+    /// The states that a status of the contract stands for: a timed-out job shows as failed.
+    private static let states: [String: [JobState]] = [
+        "pending": [.waiting], "queued": [.waiting], "running": [.running], "completed": [.succeeded],
+        "failed": [.failed, .timedOut], "cancelled": [.cancelled],
     ]
+
+    private static let filters = ["cursor", "limit", "service", "status"]
+
+    /// Deeper than a request's body may be: a workflow may wrap an input or a result in further objects.
+    private static let storedDepth = 256
 
     /// `GET /api/v1/jobs?status=&service=&limit=&cursor=`: newest first, stable under inserts.
     func jobs(_ query: Parameters) async throws -> Response {
-        let limit = query["limit"].flatMap { Int($0) } ?? 50
-        guard (1...500).contains(limit) else {
-            throw Problem(.unprocessableContent, "a whole number from 1 to 500", field: "limit")
+        // A filter that is passed over would show jobs that nobody asked for.
+        for name in query.map(\.key) where !Self.filters.contains(String(name)) {
+            let known = Self.filters.joined(separator: ", ")
+            throw Problem(
+                .unprocessableContent,
+                "there is no filter '\(name.prefix(64))'; there are: \(known)",
+                field: String(name.prefix(64))
+            )
         }
-        let state = try query["status"].map { name in
-            guard let state = Self.states[String(name)] else {
-                let known = Self.states.keys.sorted().joined(separator: ", ")
-                throw Problem(.unprocessableContent, "'\(name)' is not one of \(known)", field: "status")
-            }
-            return state
-        }
+        let limit = try limit(query["limit"])
+        let states = try states(query["status"])
         let cursor = try query["cursor"].map { text in
             guard let id = MeshID(text) else {
-                throw Problem(.unprocessableContent, "a 'next_cursor' of an earlier answer", field: "cursor")
+                throw Problem(.unprocessableContent, "give the 'next_cursor' of an earlier answer", field: "cursor")
             }
             return id
         }
-        let jobs = try await ledger.jobs(
-            service: query["service"].map { String($0) },
-            state: state,
-            before: cursor,
-            limit: limit
-        )
+        let service = query["service"].map { String($0) }
+        var jobs: [Job] = []
+        for state in states {
+            jobs += try await ledger.jobs(service: service, state: state, before: cursor, limit: limit)
+        }
+        if states.count > 1 { jobs = Array(jobs.sorted { $0.id > $1.id }.prefix(limit)) }
         let next = jobs.count == limit ? jobs.last.map { JSON.string($0.id.description) } : nil
         return .json(["jobs": .array(jobs.map { json(of: $0) }), "next_cursor": next ?? .null])
     }
 
+    private func limit(_ text: Substring?) throws(Problem) -> Int {
+        guard let text else { return 50 }
+        guard let limit = Int(text), (1...500).contains(limit) else {
+            throw Problem(.unprocessableContent, "give a whole number from 1 to 500", field: "limit")
+        }
+        return limit
+    }
+
+    /// The states to look for; nil looks for any.
+    private func states(_ name: Substring?) throws(Problem) -> [JobState?] {
+        guard let name else { return [nil] }
+        guard let states = Self.states[String(name)] else {
+            let known = Self.states.keys.sorted().joined(separator: ", ")
+            throw Problem(.unprocessableContent, "'\(name.prefix(64))' is not one of \(known)", field: "status")
+        }
+        return states
+    }
+
     /// The form: `GET /api/v1/jobs/{id}`.
     func job(_ text: String) async throws -> Response {
-        guard let id = MeshID(text), let record = try await ledger.job(id) else {
-            throw Problem(.notFound, "there is no job '\(text.prefix(64))'")
+        guard let id = MeshID(text) else {
+            throw Problem(.notFound, "'\(text.prefix(64))' is not the id of a job: a UUID is", field: "id")
         }
-        let input = try JSON(parsing: record.input)
-        let result = try record.result.map { try JSON(parsing: $0) }
+        guard let record = try await ledger.job(id) else {
+            throw Problem(.notFound, "there is no job '\(id)'; finished ones are deleted after a while", field: "id")
+        }
+        let input = try JSON(parsing: record.input, maxDepth: Self.storedDepth)
+        let result = try record.result.map { try JSON(parsing: $0, maxDepth: Self.storedDepth) }
         return .json(json(of: record.job).adding("input", input).adding("result", result ?? .null))
     }
 

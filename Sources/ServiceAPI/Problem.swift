@@ -5,7 +5,7 @@
 import HTTPTypes
 public import Hummingbird
 import NIOCore
-import Workflow
+public import Workflow
 
 /// A refused request as problem details (RFC 9457).
 public struct Problem: Error, Sendable, HTTPResponseError {
@@ -17,6 +17,10 @@ public struct Problem: Error, Sendable, HTTPResponseError {
     public var field: String?
     /// When to come back, in whole seconds.
     public var retryAfter: Int?
+    /// The methods that the path takes, for 405.
+    public var allow: String?
+    /// Further members of the answer, by name.
+    public var members: [(name: String, value: JSON)] = []
 
     /// Makes a problem.
     public init(_ status: HTTPResponse.Status, _ detail: String, field: String? = nil, retryAfter: Int? = nil) {
@@ -33,8 +37,12 @@ public struct Problem: Error, Sendable, HTTPResponseError {
             "detail": .string(detail),
         ]
         if let field { json = json.adding("field", .string(field)) }
+        for member in members { json = json.adding(member.name, member.value) }
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let retryAfter { headers[.retryAfter] = String(retryAfter) }
+        if let allow { headers[.allow] = allow }
+        // RFC 9110, section 15.5.2: a 401 names the scheme.
+        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: json.bytes)))
     }
 }

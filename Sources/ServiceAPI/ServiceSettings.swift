@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import Plumbing
 public import Workflow
 
 /// What a Service API is made with.
@@ -15,21 +14,17 @@ public struct ServiceSettings: Sendable {
     public var serviceTokens: [String]
     /// The largest body of a request in bytes.
     public var maxBody: Int
-    /// How long finished rows are kept.
-    public var retention: Duration
 
     /// Makes settings.
     public init(
         services: [String: ServiceDefinition],
         meshTokens: [String],
         serviceTokens: [String],
-        maxBody: Int = 10 << 20,
-        retention: Duration = .seconds(30 * 86400)
+        maxBody: Int = 10 << 20
     ) {
         self.services = services
         self.meshTokens = meshTokens
         self.serviceTokens = serviceTokens
         self.maxBody = maxBody
-        self.retention = retention
     }
 }

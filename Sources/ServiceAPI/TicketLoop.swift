@@ -12,8 +12,10 @@ import Workflow
 
 /// Replaces lost tickets: where a service has more due jobs than its queue has messages, publishes the difference.
 ///
-/// Once a second it also runs the ledger's timers (promotions, the reaper, direct jobs' limits), and recounts what waits, for ``Admission`` and the metrics. Losing the broker's data is thus a
-/// delay of about a second, not a loss.
+/// Once a second it also runs the ledger's timers (promotions, the reaper, direct jobs' limits), and recounts what
+/// waits, for ``Admission`` and the metrics. Losing the broker's data is thus a delay of about a second, not a loss.
+/// The timers go on while the broker is away: a question to it may take seconds, and the reaper judges nobody after
+/// a gap.
 public struct TicketLoop: Service {
     private let services: [String]
     private let ledger: any Ledger
@@ -47,29 +49,59 @@ public struct TicketLoop: Service {
 
     /// Runs until it is cancelled or shut down.
     public func run() async throws {
-        let backoff = Backoff(base: period, cap: .seconds(10))
         await cancelWhenGracefulShutdown {
-            var failures = 0
-            while !Task.isCancelled {
-                do {
-                    try await turn()
-                    if failures > 0 { logger.info("tickets are watched again") }
-                    failures = 0
-                } catch {
-                    failures += 1
-                    if failures == 1 {
-                        logger.warning("tickets can't be watched now", metadata: [LogKey.error: "\(error)"])
-                    }
+            let (turns, next) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    await keepTime(before: next)
+                    next.finish()
                 }
-                let pause = failures > 0 ? backoff.delay(afterFailures: failures) : period
-                // A cancelled sleep ends the loop by its condition.
-                try? await Task.sleep(for: pause)
+                group.addTask { await keepTickets(after: turns) }
             }
         }
     }
 
-    func turn() async throws {
-        // What became due or was reaped needs tickets; the counts below see it and replace them.
+    /// Turns the timers, and after each turn lets the tickets be counted.
+    private func keepTime(before next: AsyncStream<Void>.Continuation) async {
+        let backoff = Backoff(base: period, cap: .seconds(5))
+        var failures = 0
+        while !Task.isCancelled {
+            do throws(LedgerError) {
+                try await turnTimers()
+                if failures > 0 { logger.info("the timers reach the ledger again") }
+                failures = 0
+            } catch {
+                failures += 1
+                if failures == 1 {
+                    logger.warning("the timers can't reach the ledger", metadata: [LogKey.error: "\(error)"])
+                }
+            }
+            // Whatever became of the timers: jobs that are due need their tickets.
+            next.yield()
+            let pause = failures > 0 ? backoff.delay(afterFailures: failures) : period
+            // A cancelled sleep ends the loop by its condition.
+            try? await Task.sleep(for: pause)
+        }
+    }
+
+    private func keepTickets(after turns: AsyncStream<Void>) async {
+        var isFailing = false
+        for await _ in turns {
+            do {
+                try await countTickets()
+                if isFailing { logger.info("tickets are watched again") }
+                isFailing = false
+            } catch {
+                if !isFailing, !Task.isCancelled {
+                    logger.warning("tickets can't be watched now", metadata: [LogKey.error: "\(error)"])
+                }
+                isFailing = true
+            }
+        }
+    }
+
+    private func turnTimers() async throws(LedgerError) {
+        // What became due or was reaped needs tickets; the count that follows sees it and replaces them.
         try await timers.turn { turn in
             for job in turn.reaped {
                 logger.warning(
@@ -78,28 +110,42 @@ public struct TicketLoop: Service {
                 )
             }
         }
+    }
+
+    /// Compares the due jobs of every service with the tickets in its queue, and publishes those that are missing.
+    ///
+    /// - Throws: ``LedgerError`` or ``BrokerError``; a fault of one queue is thrown once the others have been seen to.
+    func countTickets() async throws {
         let loads = try await ledger.loads(of: services)
-        admission.recount(loads)
+        var fault: BrokerError?
         for load in loads {
             Gauge(label: "malla_jobs_waiting", dimensions: [("service", load.service)]).record(load.waiting)
             Gauge(label: "malla_jobs_running", dimensions: [("service", load.service)]).record(load.running)
-            try await replaceTickets(of: load)
+            do throws(BrokerError) {
+                let tickets = try await replaceTickets(of: load)
+                // A surplus ticket, say of a cancelled job, stands for nobody; a job set aside has no ticket yet.
+                admission.recount([load.service: min(tickets, load.waiting)])
+            } catch {
+                guard !error.isRetriable else { throw error }
+                fault = fault ?? error
+            }
         }
+        if let fault { throw fault }
     }
 
-    private func replaceTickets(of load: ServiceLoad) async throws {
+    /// Publishes the tickets that a queue lacks; returns how many it has then.
+    private func replaceTickets(of load: ServiceLoad) async throws(BrokerError) -> Int {
         let queue = QueueName.tickets(service: load.service)
-        var depth = try await broker.depth(of: queue)
-        if depth == nil {
-            try await broker.declare(queue)
-            depth = 0
-        }
-        let missing = min(load.due - (depth ?? 0), Self.replacementLimit)
-        guard missing > 0 else { return }
+        var depth = 0
+        if let found = try await broker.depth(of: queue) { depth = found } else { try await broker.declare(queue) }
+        let missing = min(load.due - depth, Self.replacementLimit)
+        guard missing > 0 else { return depth }
         try await broker.publish(Array(repeating: Message(queue: queue, body: Ticket(job: nil).body), count: missing))
+        Counter(label: "malla_tickets_replaced_total", dimensions: [("service", load.service)]).increment(by: missing)
         logger.debug(
             "tickets were replaced",
             metadata: [LogKey.service: "\(load.service)", LogKey.count: "\(missing)"]
         )
+        return depth + missing
     }
 }

@@ -91,7 +91,7 @@ struct JobRun: Sendable {
             await floor.handBack(probe)
             return
         case .fail(let failure):
-            report(failure, result: [], duration)
+            report(failure, ResultPacker.Packed(), duration)
         case .succeed(let result):
             // The slot is free although the result may still have to be checked and stored: the handler is done.
             await slotFreed(End(wasHandedBack: false))
@@ -109,19 +109,20 @@ struct JobRun: Sendable {
             inlineLimit: floor.settings.inlineLimit
         )
         do throws(JobError) {
-            report(nil, result: try await packer.pack(result, lease: lease), duration)
+            report(nil, try await packer.pack(result, lease: lease), duration)
         } catch {
-            report(Completion.Failure(error), result: [], duration)
+            report(Completion.Failure(error), ResultPacker.Packed(), duration)
         }
     }
 
-    private func report(_ failure: Completion.Failure?, result: [UInt8], _ duration: Duration) {
+    private func report(_ failure: Completion.Failure?, _ result: ResultPacker.Packed, _ duration: Duration) {
         if let failure { log(failure, duration) }
         let completion = Completion(
             job: job.id,
             lease: lease,
             failure: failure,
-            result: result,
+            result: result.inline,
+            storedResult: result.stored,
             runMilliseconds: Int(duration.wholeMilliseconds)
         )
         // In the outbox before it leaves the table: no beat may miss it in between.

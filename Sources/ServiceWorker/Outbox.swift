@@ -138,8 +138,9 @@ final class Outbox: Sendable {
     }
 
     private func publish(_ batch: [(completion: Completion, message: Message)]) async {
-        let results = batch.filter { $0.completion.failure == nil }.map { entry in
-            (key: ResultKey(.job, entry.completion.job, lease: entry.completion.lease), value: entry.completion.result)
+        // What lies in the media store is not kept twice: a reader misses it and asks the ledger.
+        let results = batch.map(\.completion).filter { $0.failure == nil && $0.storedResult == nil }.map { completion in
+            (key: ResultKey(.job, completion.job, lease: completion.lease), value: completion.result)
         }
         if !results.isEmpty { ports.results.put(results, timeToLive: settings.resultTimeToLive) }
         let messages = batch.map(\.message)

@@ -8,6 +8,12 @@ internal import Workflow
 
 /// Makes what a handler returned fit to travel: checked against the service's output, and stored as media when large.
 struct ResultPacker: Sendable {
+    /// A result as its completion carries it: in itself, or by the place where it lies.
+    struct Packed: Sendable {
+        var inline: [UInt8] = []
+        var stored: Completion.StoredResult?
+    }
+
     private static let tries = 4
 
     private let service: ServiceDefinition
@@ -22,15 +28,20 @@ struct ResultPacker: Sendable {
 
     /// Returns the result as it travels.
     ///
-    /// - Throws: `JobError` when it is not JSON, does not fit the service's output, or can't be stored.
-    func pack(_ result: [UInt8], lease: LeaseID) async throws(JobError) -> [UInt8] {
+    /// - Throws: `JobError` when it is too large, not JSON, does not fit the service's output, or can't be stored.
+    func pack(_ result: [UInt8], lease: LeaseID) async throws(JobError) -> Packed {
+        guard result.count <= Completion.maxResultSize else {
+            throw JobError(
+                .handler,
+                "the result of '\(service.name)' has \(result.count) bytes; at most \(Completion.maxResultSize) may be "
+                    + "returned: hand over media references instead",
+                isFinal: true
+            )
+        }
         try check(result)
-        guard result.count > inlineLimit else { return result }
+        guard result.count > inlineLimit else { return Packed(inline: result) }
         let stored = try await store(result, lease: lease)
-        let reference: JSON = [
-            "media": .string(stored.reference.description), "size": .number(JSONNumber(stored.size)),
-        ]
-        return reference.bytes
+        return Packed(stored: .init(reference: stored.reference.description, size: stored.size))
     }
 
     private func check(_ result: [UInt8]) throws(JobError) {

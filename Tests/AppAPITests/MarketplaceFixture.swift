@@ -39,12 +39,41 @@ struct MarketplaceFixture: Sendable {
               first: { service: alpha, input: { $ref: "request#" }, retry: { max_attempts: 1, backoff: 1s } }
               second: { service: beta, input: { $ref: "first#" } }
             output: { type: META_DATA, data: { $ref: "second#" } }
+          look:
+            description: One stage on a picture.
+            input:
+              type: object
+              required: [image]
+              properties:
+                image: { type: string, format: media }
+                more: { type: array, items: { type: string, format: media } }
+            stages:
+              only: { service: alpha, input: { $ref: "request#" } }
+            output: { type: META_DATA, data: { $ref: "only#" } }
+        """
+
+    /// A second app, which shares a method's name with the first.
+    static let otherYAML = """
+        app: second
+        prefix: SE
+        methods:
+          chain:
+            description: One stage.
+            stages: { only: { service: beta, input: { $ref: "request#" } } }
+            output: { type: META_DATA, data: { $ref: "only#" } }
+          own:
+            description: One stage.
+            stages: { only: { service: beta, input: { $ref: "request#" } } }
+            output: { type: META_DATA, data: { $ref: "only#" } }
         """
 
     let api: AppAPI
     let ledger: SQLiteLedger
     let broker: InProcessBroker
     let results: InProcessResultStore
+    let media: FilesMediaStore
+    let settings: AppSettings
+    let parts: AppParts
     let handedOver: RecordedHandOver
     let finishing: AppRunFinishing
     let client = CurlTransfer()
@@ -52,7 +81,10 @@ struct MarketplaceFixture: Sendable {
     init(
         callbackURL: String? = nil,
         backlog: Int = 10_000,
-        _ adjust: (inout AppSettings) -> Void = { _ in }
+        withSecondApp: Bool = false,
+        allowing networks: [CIDR] = [],
+        _ adjust: (inout AppSettings) -> Void = { _ in },
+        parts adjustParts: (inout AppParts) -> Void = { _ in }
     ) async throws {
         var settings = AppSettings()
         settings.apiName = "Contract"
@@ -60,7 +92,7 @@ struct MarketplaceFixture: Sendable {
         settings.callbackURL = callbackURL
         settings.callbackSecrets = [try #require(WebhookSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))]
         adjust(&settings)
-        let definitions = try Self.definitions(backlog: backlog)
+        let definitions = try Self.definitions(backlog: backlog, withSecondApp: withSecondApp)
         let catalog = AppCatalog(apps: Array(definitions.apps.values), services: Array(definitions.services.values))
         ledger = try SQLiteLedger.inMemory()
         try await ledger.migrate()
@@ -68,32 +100,34 @@ struct MarketplaceFixture: Sendable {
         results = InProcessResultStore()
         handedOver = RecordedHandOver()
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("malla-app-api-\(MeshID())").path
-        let media = FilesMediaStore(
+        media = FilesMediaStore(
             folder: folder,
             bucket: "media",
             baseURL: "http://localhost",
             secret: Array("0123456789abcdef".utf8)
         )
         finishing = AppRunFinishing(settings: settings, catalog: catalog, media: media)
-        api = AppAPI(
-            settings: settings,
-            catalog: catalog,
-            parts: AppParts(
-                ledger: ledger,
-                broker: broker,
-                results: results,
-                media: media,
-                trustedHTTP: client,
-                guardedHTTP: CurlTransfer(settings: TransferSettings(policy: .publicOnly(allowing: []))),
-                destinations: NetworkPolicy.publicOnly(allowing: []),
-                handOver: handedOver,
-                logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-            )
+        let policy = NetworkPolicy.publicOnly(allowing: networks)
+        var parts = AppParts(
+            ledger: ledger,
+            broker: broker,
+            results: results,
+            media: media,
+            trustedHTTP: client,
+            guardedHTTP: CurlTransfer(settings: TransferSettings(policy: policy)),
+            destinations: policy,
+            handOver: handedOver,
+            signedMedia: SignedFiles(files: media),
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )
+        adjustParts(&parts)
+        self.settings = settings
+        self.parts = parts
+        api = AppAPI(settings: settings, catalog: catalog, parts: parts)
         try await api.storeDefinitions()
     }
 
-    private static func definitions(backlog: Int) throws -> Definitions {
+    private static func definitions(backlog: Int, withSecondApp: Bool) throws -> Definitions {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("malla-definitions-\(MeshID())")
         defer { try? FileManager.default.removeItem(at: root) }
         func write(_ text: String, _ path: String) throws {
@@ -105,6 +139,7 @@ struct MarketplaceFixture: Sendable {
             try Data(text.utf8).write(to: file)
         }
         try write(yaml, "apps/contract/app.yaml")
+        if withSecondApp { try write(otherYAML, "apps/second/app.yaml") }
         for name in ["alpha", "beta"] {
             let text =
                 "service: \(name)\ndescription: Returns its input.\nengine: native\nhandler: echo\nbacklog: \(backlog)\n"
@@ -117,10 +152,20 @@ struct MarketplaceFixture: Sendable {
     }
 
     /// Runs a body against the routes, and the services behind them when asked.
-    func serve(withServices: Bool = false, _ body: @Sendable (MarketplaceClient) async throws -> Void) async throws {
-        var app = Application(router: api.router(), logger: Logger(label: "test"))
+    ///
+    /// - Parameter live: through a server on a port of loopback.
+    func serve(
+        withServices: Bool = false,
+        live: Bool = false,
+        _ body: @Sendable (MarketplaceClient) async throws -> Void
+    ) async throws {
+        var app = Application(
+            router: api.router(),
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
         if withServices { for service in api.services() { app.addServices(service) } }
-        try await app.test(.router) { client in try await body(MarketplaceClient(client: client)) }
+        try await app.test(live ? .live : .router) { client in try await body(MarketplaceClient(client: client)) }
     }
 
     /// Runs the one due job of a service as a worker would, with this result or error.
@@ -137,6 +182,15 @@ struct MarketplaceFixture: Sendable {
         )
         let settlement = Settlement(job: job.id, event: completion.event, result: error == nil ? result.bytes : nil)
         _ = try await ledger.settle([settlement], tasks: [], finishing: finishing)
+    }
+}
+
+/// Lets the App API serve the signed URLs of the files.
+struct SignedFiles: SignedMedia {
+    let files: FilesMediaStore
+
+    func verify(method: String, path: String, query: String) throws(MediaError) -> MediaReference {
+        try files.verify(method: method, path: path, query: query)
     }
 }
 
@@ -166,6 +220,12 @@ struct MarketplaceClient: Sendable {
         var code: String? { json["errorCode"]?["status"]?.string }
         var reason: String { json["errorCode"]?["reason"]?.string ?? "" }
         var task: String { json["response"]?["taskId"]?.string ?? "" }
+        /// Whether it has the envelope of a refused request.
+        var isRefusal: Bool {
+            json["isResponseImmediate"] == true && json["response"] == [:] && json["processDuration"] == -1
+                && json["requestId"]?.string?.isEmpty == false && json["traceId"]?.string?.count == 32
+                && !reason.isEmpty
+        }
     }
 
     func send(
@@ -173,6 +233,7 @@ struct MarketplaceClient: Sendable {
         _ path: String,
         _ body: JSON? = nil,
         raw: String? = nil,
+        bytes: [UInt8]? = nil,
         user: String? = "ann",
         role: String? = nil,
         token: String? = "token",
@@ -185,7 +246,7 @@ struct MarketplaceClient: Sendable {
         for (name, value) in values {
             if let value { headers.set(name, value) }
         }
-        let bytes = raw.map { Array($0.utf8) } ?? body?.bytes
+        let bytes = bytes ?? raw.map { Array($0.utf8) } ?? body?.bytes
         let response = try await client.execute(
             uri: path,
             method: method,

@@ -86,6 +86,11 @@ import Testing
         "http://localhost/", "http://127.0.0.1/", "http://[::1]/", "http://0.0.0.0/", "http://10.0.0.1/",
         "http://169.254.169.254/latest/meta-data", "http://[fd00::1]/", "http://[fe80::1]/", "http://100.64.0.1/",
         "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/", "http://224.0.0.1/", "http://[::]/",
+        "http://[fd00:ec2::254]/latest/meta-data", "http://[::ffff:169.254.169.254]/", "http://[::ffff:a9fe:a9fe]/",
+        "http://[::ffff:0:127.0.0.1]/", "http://[::127.0.0.1]/", "http://100.127.255.255/", "http://[fe80::1%25lo]/",
+        "http://0/", "http://2852039166/", "http://192.168.1.1/", "http://172.31.0.1/", "http://[febf::1]/",
+        "http://[ff02::1]/", "http://255.255.255.255/", "http://[64:ff9b:1::1]/", "http://[2001:db8::1]/",
+        "http://LOCALHOST/", "http://a.localhost/",
     ]) func addressesThatAreNotPublicAreForbidden(_ target: String) async {
         let guarded = CurlTransfer(settings: TransferSettings(policy: .publicOnly(allowing: [])))
         #expect(await failure(TransferRequest("GET", target, timeout: .seconds(5)), guarded) == .forbidden)

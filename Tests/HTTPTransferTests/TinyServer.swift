@@ -18,6 +18,11 @@ final class TinyServer: Sendable {
     let sent = Mutex(0)
     /// Requests whose connection was closed by the client before the answer was over.
     let brokenOff = Mutex(0)
+    /// Connections that were made.
+    let connections = Mutex(0)
+    /// Requests that are waiting in `/hang` or `/gather`, and how many `/gather` waits for.
+    let waiting = Mutex(0)
+    let gathered = 100
 
     init() throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -36,6 +41,7 @@ final class TinyServer: Sendable {
         }
         Self.thread { [self] in
             while case let client = accept(listener, nil, nil), client >= 0 {
+                self.connections.withLock { $0 += 1 }
                 Self.thread { self.serve(client) }
             }
         }
@@ -79,7 +85,29 @@ final class TinyServer: Sendable {
     private func answer(_ client: CInt, _ method: String, _ path: String, _ body: [UInt8], _ head: String) -> Bool {
         switch path {
         case "/hang":
+            waiting.withLock { $0 += 1 }
             return wait(client)
+        case "/gather":
+            waiting.withLock { $0 += 1 }
+            while waiting.withLock({ $0 }) < gathered { usleep(1000) }
+            return reply(client, "together")
+        case "/leave":
+            // Says that the connection stays, and closes it all the same.
+            _ = reply(client, "bye")
+            return false
+        case "/vanish":
+            return false
+        case "/headers":
+            let lines = String(repeating: "X-Long: \(String(repeating: "x", count: 1000))\r\n", count: 300)
+            return send(client, "HTTP/1.1 200 OK\r\n\(lines)Content-Length: 0\r\n\r\n")
+        case "/header":
+            let line = "X-Long: \(String(repeating: "x", count: 300_000))"
+            return send(client, "HTTP/1.1 200 OK\r\n\(line)\r\nContent-Length: 0\r\n\r\n")
+        case "/interim":
+            for _ in 0..<10_000 where !send(client, "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n") {
+                return false
+            }
+            return reply(client, "late")
         case "/cut":
             _ = send(client, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
             return false

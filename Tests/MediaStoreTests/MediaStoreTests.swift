@@ -79,6 +79,20 @@ enum TestS3 {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/incoming").isEmpty)
     }
 
+    @Test func whatACrashLeftIsRemoved() async throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let incoming = folder + "/incoming"
+        try FileManager.default.createDirectory(atPath: incoming, withIntermediateDirectories: true)
+        for (name, age) in [("old", 90_000.0), ("young", 1000.0)] {
+            try Data([1]).write(to: URL(filePath: "\(incoming)/\(name)"))
+            let date = Date(timeIntervalSinceNow: -age)
+            try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: "\(incoming)/\(name)")
+        }
+        let bytes = MediaSource.stream(of: [1, 2])
+        _ = try await store.store(bytes, key: "uploads/a", contentType: "a/b", origin: nil, limit: 2)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: incoming) == ["young"])
+    }
+
     @Test func presignedURLsAreChecked() throws {
         let reference = MediaReference(bucket: "local", key: "uploads/a b+ü.txt")
         let url = try store.presignedGet(reference, expiresIn: .seconds(60))

@@ -101,6 +101,29 @@ struct ProcessRunPodTests {
         }
     }
 
+    /// The package keeps its jobs in progress in a file: what a killed process left there must not bind the next one.
+    @Test func theJobsOfAKilledHandlerAreNotItsSuccessors() async throws {
+        let handler = """
+            def handler(job):
+                if "pid" in job["input"]: return [os.getpid(), os.getcwd(), os.environ["MALLA_SCRATCH"]]
+                runpod.serverless.progress_update(job, "begun")
+                time.sleep(1000)
+            """
+        try await with(handler) { fixture in
+            let before = try #require(await fixture.run(["pid": 1]).output?.array)
+            let context = ProcessContext()
+            let running = Task { await fixture.run(["x": 1], context: context) }
+            try await context.first.value()
+            running.cancel()
+            #expect(await running.value == .stopped)
+            let after = try #require(await fixture.run(["pid": 1]).output?.array)
+            #expect(after[0] != before[0], "a blocking handler is killed and replaced")
+            #expect(after[1] == before[1], "it runs in its service's folder")
+            let scratch = try #require(before[2].string)
+            #expect(after[2].string != scratch && !FileManager.default.fileExists(atPath: scratch))
+        }
+    }
+
     @Test func refreshWorkerGetsAFreshProcess() async throws {
         let handler = """
             def handler(job):

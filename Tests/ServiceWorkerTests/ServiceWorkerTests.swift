@@ -62,9 +62,42 @@ import Workflow
         await worker.start()
         try await fixture.add(1)
         let completion = try #require(await settled.first(1).first?.completion)
-        let result = try JSON(parsing: completion.result)
-        let reference = try #require(result["media"]?.string.flatMap { MediaReference($0) })
-        #expect(try await fixture.media.stat(reference)?.size == result["size"]?.int)
+        let stored = try #require(completion.storedResult)
+        let reference = try #require(MediaReference(stored.reference))
+        #expect(completion.result.isEmpty)
+        let content = try await fixture.media.read(reference, offset: 0)
+        var bytes: [UInt8] = []
+        for try await chunk in content.bytes { bytes += chunk }
+        #expect(bytes.count == stored.size)
+        #expect(try JSON(parsing: bytes) == ["text": .string(text)])
+        await worker.drain(timeout: .seconds(5))
+    }
+
+    @Test("A small result that looks like a place stays what it is")
+    func keepsSmallResults() async throws {
+        let fixture = try await WorkerFixture()
+        let settled = try await fixture.settler()
+        let result: JSON = ["media": "s3://media/derived/x/y.json", "size": 7]
+        let worker = fixture.worker(FunctionHandler { _ in result })
+        await worker.start()
+        try await fixture.add(1)
+        let completion = try #require(await settled.first(1).first?.completion)
+        #expect(completion.storedResult == nil && completion.result == result.bytes)
+        await worker.drain(timeout: .seconds(5))
+    }
+
+    @Test("A result above the limit fails for good and says what to do")
+    func refusesHugeResults() async throws {
+        let fixture = try await WorkerFixture()
+        let settled = try await fixture.settler()
+        let text = String(repeating: "x", count: Completion.maxResultSize)
+        let worker = fixture.worker(FunctionHandler { _ in ["text": .string(text)] })
+        await worker.start()
+        try await fixture.add(1)
+        let last = try #require(await settled.first(1).first)
+        let error = try #require(last.completion.failure?.error)
+        #expect(error.isFinal && error.message.contains("hand over media references instead"))
+        #expect(last.verdict == .applied(.failed))
         await worker.drain(timeout: .seconds(5))
     }
 

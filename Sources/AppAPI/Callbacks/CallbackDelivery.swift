@@ -17,10 +17,13 @@ struct CallbackDelivery: Sendable {
     private let secrets: [WebhookSecret]
     private let token: String?
     private let tokenOrigins: Set<URLOrigin>
+    private let timeout: Duration
     private let logger: Logger
     private let records: Batcher<Entry, Void>
 
-    init(settings: AppSettings, parts: AppParts) {
+    /// - Parameter timeout: how long a receiver may take for the whole of an attempt.
+    init(settings: AppSettings, parts: AppParts, timeout: Duration = .seconds(15)) {
+        self.timeout = timeout
         trusted = parts.trustedHTTP
         guarded = parts.guardedHTTP
         secrets = settings.callbackSecrets
@@ -33,8 +36,8 @@ struct CallbackDelivery: Sendable {
         records = Batcher(lanes: 1, maxSize: 200) { entries in await Self.record(entries, ledger) }
     }
 
-    /// Sends once and records what came of it.
-    func attempt(_ callback: CallbackRecord) async {
+    /// Sends once and records what came of it; tells whether the receiver answered at all.
+    func attempt(_ callback: CallbackRecord) async -> Bool {
         let startedAt = Timestamp.now
         let clock = ContinuousClock.now
         let verdict = await send(callback, at: startedAt)
@@ -66,6 +69,7 @@ struct CallbackDelivery: Sendable {
                 metadata: [LogKey.callback: "\(callback.id)", LogKey.error: "\(error)"]
             )
         }
+        return verdict.status != nil
     }
 
     /// What a callback's state is after an attempt, and when it is due again.
@@ -97,14 +101,12 @@ struct CallbackDelivery: Sendable {
             callback.url,
             headers: headers(of: callback, at: now),
             body: .bytes(callback.body),
-            timeout: .seconds(15),
-            answerLimit: 64 << 10
+            timeout: timeout
         )
         do throws(TransferError) {
-            let head = try await client.send(request).head
+            let head = try await CallbackExchange(client: client, timeout: timeout).run(request)
             return Self.judge(status: head.status, retryAfter: RetryAfter.parse(head["retry-after"]))
         } catch {
-            // A delivered callback whose answer is long-winded has still been delivered, but its status is unknown.
             return Verdict(error: error.description, isFinal: error.code == .invalid)
         }
     }

@@ -8,13 +8,14 @@ import Plumbing
 import ServiceLifecycle
 import Synchronization
 
-/// Sends callbacks: a few at a time to each receiver, so that a slow or dead one delays nobody else's.
+/// Sends callbacks, each receiver in a window of its own, so that a slow or dead one delays nobody else's.
 ///
 /// What it does not get to within the hold is dropped here and stays in the ledger's outbox, whence it comes again.
 final class CallbackSender: Service {
-    private static let perReceiver = 4
-    private static let inAll = 64
-    private static let longestQueue = 1000
+    /// How many callbacks of all receivers are under way at once.
+    private static let inAll = 256
+    /// How many callbacks wait here in all before no more are taken from the outbox.
+    private static let longestWaitingList = 5000
     /// A callback that waited longer may already be another process's: it is left to the outbox.
     private static let longestWait: Duration = AppRunFinishing.hold - .seconds(20)
 
@@ -24,14 +25,17 @@ final class CallbackSender: Service {
     }
 
     private struct Receiver {
-        var queue: [Waiting] = []
+        var queue = FirstInFirstOut<Waiting>()
         var active = 0
+        var window = ReceiverWindow()
+        /// Whether it stands in the line of those that may start.
+        var isInLine = false
     }
 
     private struct State {
         var receivers: [String: Receiver] = [:]
-        /// Receivers with something to send and a free slot of their own, in turn.
-        var turns: [String] = []
+        /// Receivers with something to send, in turn.
+        var line = FirstInFirstOut<String>()
         var known: Set<MeshID> = []
         var active = 0
     }
@@ -46,8 +50,8 @@ final class CallbackSender: Service {
         (starts, start) = AsyncStream.makeStream()
     }
 
-    /// How many more callbacks it takes gladly.
-    var room: Int { state.withLock { max(0, Self.longestQueue - $0.known.count) } }
+    /// How many more callbacks it takes gladly; a dead receiver's do not count for much, as it holds few of them.
+    var room: Int { state.withLock { max(0, Self.longestWaitingList - $0.known.count) } }
 
     /// Takes callbacks whose hold is this process's; one that is already here is passed over.
     func enqueue(_ callbacks: [CallbackRecord]) {
@@ -55,12 +59,13 @@ final class CallbackSender: Service {
         let now = ContinuousClock.now
         let ready = state.withLock { state in
             for callback in callbacks {
-                let receiver = Self.receiver(of: callback)
-                guard state.receivers[receiver, default: Receiver()].queue.count < Self.longestQueue,
-                    state.known.insert(callback.id).inserted
+                let name = Self.receiver(of: callback)
+                let receiver = state.receivers[name, default: Receiver()]
+                // What has no place here is left to the outbox.
+                guard receiver.queue.count < receiver.window.longestQueue, state.known.insert(callback.id).inserted
                 else { continue }
-                state.receivers[receiver, default: Receiver()].queue.append(Waiting(callback: callback, since: now))
-                state.turns.append(receiver)
+                state.receivers[name, default: receiver].queue.append(Waiting(callback: callback, since: now))
+                Self.lineUp(name, &state)
             }
             return Self.takeStartable(&state, now)
         }
@@ -73,8 +78,7 @@ final class CallbackSender: Service {
             await withDiscardingTaskGroup { group in
                 for await callback in starts {
                     group.addTask { [self] in
-                        await delivery.attempt(callback)
-                        finished(callback)
+                        finished(callback, answered: await delivery.attempt(callback))
                     }
                 }
             }
@@ -83,47 +87,47 @@ final class CallbackSender: Service {
         }
     }
 
-    private func finished(_ callback: CallbackRecord) {
-        let receiver = Self.receiver(of: callback)
+    private func finished(_ callback: CallbackRecord, answered: Bool) {
+        let name = Self.receiver(of: callback)
         let ready = state.withLock { state in
             state.active -= 1
             state.known.remove(callback.id)
-            state.receivers[receiver]?.active -= 1
-            if let rest = state.receivers[receiver] {
-                if rest.queue.isEmpty {
-                    if rest.active == 0 { state.receivers[receiver] = nil }
-                } else {
-                    state.turns.append(receiver)
-                }
-            }
+            state.receivers[name]?.active -= 1
+            state.receivers[name]?.window.note(answered: answered)
+            Self.lineUp(name, &state)
             return Self.takeStartable(&state, .now)
         }
         for callback in ready { start.yield(callback) }
     }
 
-    /// Takes what may start now, one receiver after the other.
+    /// Puts a receiver into the line when it may start another callback, and forgets it when it has none.
+    private static func lineUp(_ name: String, _ state: inout State) {
+        guard let receiver = state.receivers[name], !receiver.isInLine else { return }
+        if receiver.queue.isEmpty {
+            if receiver.active == 0 { state.receivers[name] = nil }
+        } else if receiver.active < receiver.window.size {
+            state.receivers[name]?.isInLine = true
+            state.line.append(name)
+        }
+    }
+
+    /// Takes what may start now, one callback of each receiver after the other.
     private static func takeStartable(_ state: inout State, _ now: ContinuousClock.Instant) -> [CallbackRecord] {
         var ready: [CallbackRecord] = []
-        var next = 0
-        while next < state.turns.count, state.active < inAll {
-            let name = state.turns[next]
-            next += 1
-            guard var receiver = state.receivers[name], receiver.active < perReceiver, !receiver.queue.isEmpty else {
-                continue
-            }
-            let waiting = receiver.queue.removeFirst()
-            if now - waiting.since < longestWait {
-                receiver.active += 1
+        while state.active < inAll, let name = state.line.popFirst() {
+            state.receivers[name]?.isInLine = false
+            while let waiting = state.receivers[name]?.queue.popFirst() {
+                guard now - waiting.since < longestWait else {
+                    state.known.remove(waiting.callback.id)
+                    continue
+                }
+                state.receivers[name]?.active += 1
                 state.active += 1
                 ready.append(waiting.callback)
-            } else {
-                state.known.remove(waiting.callback.id)
-                // It gave up its turn without using the slot.
-                if !receiver.queue.isEmpty { state.turns.append(name) }
+                break
             }
-            state.receivers[name] = receiver.queue.isEmpty && receiver.active == 0 ? nil : receiver
+            lineUp(name, &state)
         }
-        state.turns.removeFirst(next)
         return ready
     }
 

@@ -10,8 +10,18 @@ import Workflow
 
 /// `POST /call`: takes a request and answers with its task before any work is done.
 struct CallRoute: Sendable {
-    let marketplace: Marketplace
-    let media: PayloadMedia
+    private let marketplace: Marketplace
+    private let media: PayloadMedia
+    private let repeats: RepeatedFetch
+
+    init(marketplace: Marketplace, media: PayloadMedia) {
+        self.marketplace = marketplace
+        self.media = media
+        repeats = RepeatedFetch(
+            results: marketplace.parts.results,
+            timeToLive: marketplace.settings.resultTTL
+        )
+    }
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let caller = try marketplace.gate.identify(request.headers)
@@ -33,36 +43,8 @@ struct CallRoute: Sendable {
             throw MarketplaceRefusal.invalid("body", "a JSON object with method and payload is required")
         }
         let (app, definition) = try self.definition(of: body, app)
-        do {
-            let callbackURL = try await self.callbackURL(of: body)
-            let given = body["payload"] ?? [:]
-            try await marketplace.intake.admit(definition)
-            let payload = try await media.resolve(
-                given,
-                schema: definition.input?.source,
-                user: caller.user,
-                role: caller.role
-            )
-            if let violation = definition.input?.validate(payload).first {
-                throw MarketplaceRefusal.invalid("payload\(violation.path)", violation.message)
-            }
-            let now = Timestamp.now
-            let task = TaskRecord(
-                id: MeshID(at: now),
-                app: app.name,
-                method: definition.method,
-                user: caller.user,
-                role: caller.role.rawValue,
-                request: context.requestID,
-                fingerprint: Self.fingerprint(definition.method, callbackURL, given),
-                trace: context.trace.traceparent,
-                callbackURL: callbackURL,
-                payload: payload.bytes,
-                definition: definition.hash,
-                createdAt: now,
-                deadline: now + definition.deadline
-            )
-            let id = try await marketplace.intake.accept(marketplace.planning.plan(task, definition))
+        do throws(MarketplaceRefusal) {
+            let id = try await accept(body, context, caller, app, definition)
             return Response(
                 json: marketplace.writer.envelope(
                     requestID: context.requestID,
@@ -75,9 +57,62 @@ struct CallRoute: Sendable {
                     app: app.name
                 )
             )
-        } catch let refusal as MarketplaceRefusal {
-            throw refusal.of(app.name)
+        } catch {
+            throw error.of(app.name)
         }
+    }
+
+    /// Makes the task of a request, or finds the one that the same request made before.
+    private func accept(
+        _ body: JSON,
+        _ context: MarketplaceContext,
+        _ caller: CallerIdentity,
+        _ app: AppDefinition,
+        _ definition: WorkflowDefinition
+    ) async throws(MarketplaceRefusal) -> TaskID {
+        let callbackURL = try await self.callbackURL(of: body)
+        let given = body["payload"] ?? [:]
+        let fingerprint = Self.fingerprint(definition.method, callbackURL, given)
+        let fetches = PayloadMedia.fetches(given, definition.input?.source)
+        if fetches,
+            let known = await repeats.task(
+                app: app.name,
+                user: caller.user,
+                request: context.requestID,
+                fingerprint: fingerprint
+            )
+        {
+            return known
+        }
+        try await marketplace.intake.admit(definition)
+        let payload = try await media.resolve(
+            given,
+            schema: definition.input?.source,
+            user: caller.user,
+            role: caller.role
+        )
+        if let violation = definition.input?.validate(payload).first {
+            throw MarketplaceRefusal.invalid("payload\(violation.path)", violation.message)
+        }
+        let now = Timestamp.now
+        let task = TaskRecord(
+            id: MeshID(at: now),
+            app: app.name,
+            method: definition.method,
+            user: caller.user,
+            role: caller.role.rawValue,
+            request: context.requestID,
+            fingerprint: fingerprint,
+            trace: context.trace.traceparent,
+            callbackURL: callbackURL,
+            payload: payload.bytes,
+            definition: definition.hash,
+            createdAt: now,
+            deadline: now + definition.deadline
+        )
+        let id = try await marketplace.intake.accept(marketplace.planning.plan(task, definition))
+        if fetches { repeats.remember(id, of: task) }
+        return id
     }
 
     /// The workflow that a request names, and its app.

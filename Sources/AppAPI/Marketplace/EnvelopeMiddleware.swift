@@ -33,9 +33,14 @@ struct EnvelopeMiddleware: RouterMiddleware {
     }
 
     private func answer(_ error: any Error, _ request: Request, _ context: Context) -> Response {
-        let refusal = refusal(of: error, request, context)
+        let refusal = refusal(of: error, request, context).of(Self.app(request, context))
         Counter(label: "malla_refusals_total", dimensions: [("code", refusal.code.rawValue)]).increment()
         return writer.refusal(refusal, context: context)
+    }
+
+    /// The app that the path names, so that a refusal carries its prefix however early it came.
+    private static func app(_ request: Request, _ context: Context) -> String? {
+        context.parameters.get("app") ?? request.uri.path.split(separator: "/").first.map(String.init)
     }
 
     private func refusal(of error: any Error, _ request: Request, _ context: Context) -> MarketplaceRefusal {
@@ -79,6 +84,6 @@ struct EnvelopeMiddleware: RouterMiddleware {
                 "\(request.method) is not supported here; use \(allowed)"
             )
         }
-        return .notFound("there is no \(request.method) \(request.uri.path)")
+        return .notFound("there is no \(request.method) \(request.uri.path.prefix(200))")
     }
 }

@@ -67,10 +67,16 @@ struct Marketplace: Sendable {
         let id = try taskID(text)
         let view: TaskView?
         do throws(LedgerError) { view = try await parts.ledger.task(id) } catch {
-            throw .ledgerAway(error.code.description)
+            throw refusal(of: error)
         }
         guard let view, isVisible(view.task, caller, app) else { throw Self.unknownTask(id).of(app?.name) }
         return view
+    }
+
+    /// Why the ledger keeps a route from answering; a fault of ours goes into the log.
+    func refusal(of error: LedgerError) -> MarketplaceRefusal {
+        if !error.isRetriable { parts.logger.error("the ledger refused", metadata: [LogKey.error: "\(error)"]) }
+        return .ledger(error)
     }
 
     /// The id of a task in a request.

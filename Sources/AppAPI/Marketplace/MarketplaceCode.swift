@@ -15,6 +15,5 @@ enum MarketplaceCode: String, Sendable {
     case timedOut = "500"
     case unknown = "501"
     case brokerAway = "502"
-    case resultsAway = "503"
     case mediaAway = "504"
 }

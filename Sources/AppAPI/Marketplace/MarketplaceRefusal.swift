@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Hummingbird
+import Ledger
 import Plumbing
 
 /// Why a request is refused: answered with the envelope, a code, and a reason that the caller can act on.
@@ -50,6 +51,12 @@ struct MarketplaceRefusal: Error, Sendable {
             "the ledger does not answer; send the request again with the same x-request-id: \(reason)",
             retryAfter: .seconds(2)
         )
+    }
+
+    /// The ledger failed: for a while, or by a fault of ours that coming back would not mend.
+    static func ledger(_ error: LedgerError) -> Self {
+        guard !error.isRetriable else { return ledgerAway(error.code.description) }
+        return Self(.unknown, .internalServerError, "the ledger can't answer this request: \(error.code)")
     }
 
     /// With the prefix of this app.

@@ -68,12 +68,12 @@ struct MediaRoutes: Sendable {
         let headers: HTTPFields = [
             .contentType: content.attributes.contentType, .xContentTypeOptions: "nosniff",
         ]
-        guard request.method != .head else { return Response(status: .ok, headers: headers) }
         let body = ResponseBody(contentLength: content.attributes.size) { writer in
             for try await chunk in content.bytes { try await writer.write(ByteBuffer(bytes: chunk)) }
             try await writer.finish(nil)
         }
-        return Response(status: .ok, headers: headers, body: body)
+        let response = Response(status: .ok, headers: headers, body: body)
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     /// Writes to a signed URL.

@@ -28,6 +28,21 @@ struct PayloadMedia: Sendable {
         return try await resolve(payload, schema, "payload", &walk)
     }
 
+    /// Whether resolving a payload would fetch from elsewhere.
+    static func fetches(_ value: JSON, _ schema: JSON?) -> Bool {
+        switch value {
+        case .string(let text): isMedia(schema) && (text.hasPrefix("https://") || text.hasPrefix("http://"))
+        case .array(let elements): elements.contains { fetches($0, schema?["items"]) }
+        case .object(let object):
+            object.members.contains { fetches($0.value, member($0.name, of: schema)) }
+        case .null, .bool, .number: false
+        }
+    }
+
+    private static func member(_ name: String, of schema: JSON?) -> JSON? {
+        schema?["properties"]?[name] ?? schema?["additionalProperties"]
+    }
+
     private struct Walk {
         let user: String
         let isAdmin: Bool
@@ -52,8 +67,7 @@ struct PayloadMedia: Sendable {
         case .object(let object):
             var resolved = object
             for (name, member) in object.members where Self.mayHoldMedia(member) {
-                let inner = schema?["properties"]?[name] ?? schema?["additionalProperties"]
-                resolved[name] = try await resolve(member, inner, "\(path)/\(name)", &walk)
+                resolved[name] = try await resolve(member, Self.member(name, of: schema), "\(path)/\(name)", &walk)
             }
             return .object(resolved)
         case .null, .bool, .number: return value

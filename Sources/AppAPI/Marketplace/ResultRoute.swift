@@ -27,7 +27,10 @@ struct ResultRoute: Sendable {
     private func taskText(_ request: Request, _ context: MarketplaceContext) async throws -> String? {
         if let task = context.parameters.get("task") { return task }
         if let task = request.uri.queryParameters["taskId"] { return String(task) }
-        return try await marketplace.body(of: request)?["taskId"]?.string
+        let given = try await marketplace.body(of: request)?["taskId"]
+        guard let given, given != .null else { return nil }
+        guard let text = given.string else { throw MarketplaceRefusal.invalid("taskId", "a string is required") }
+        return text
     }
 
     private func result(_ text: String?, _ caller: CallerIdentity, _ app: AppDefinition?) async throws -> JSON {

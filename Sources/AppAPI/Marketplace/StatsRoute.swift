@@ -9,7 +9,13 @@ import Workflow
 
 /// `POST /stats` and `GET /stats`: the numbers of a user, or of all for an admin.
 struct StatsRoute: Sendable {
-    let marketplace: Marketplace
+    private let marketplace: Marketplace
+    private let desk: NumbersDesk
+
+    init(marketplace: Marketplace) {
+        self.marketplace = marketplace
+        desk = NumbersDesk(ledger: marketplace.parts.ledger)
+    }
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let caller = try marketplace.gate.identify(request.headers)
@@ -44,8 +50,8 @@ struct StatsRoute: Sendable {
     }
 
     private func numbers(_ query: NumbersQuery) async throws(MarketplaceRefusal) -> [Numbers] {
-        do throws(LedgerError) { return try await marketplace.parts.ledger.numbers(query) } catch {
-            throw .ledgerAway(error.code.description)
+        do throws(LedgerError) { return try await desk.numbers(query) } catch {
+            throw marketplace.refusal(of: error)
         }
     }
 
@@ -76,6 +82,9 @@ struct StatsRoute: Sendable {
                 return request.uri.queryParameters[name[...]].map { String($0) }
             }
             user = try text("userId").flatMap { $0.isEmpty ? nil : $0 }
+            guard CallerGate.isPlain(user ?? "", longest: 200) else {
+                throw .invalid("userId", "at most 200 bytes without control characters")
+            }
             from = try Self.moment("from", text("from"))
             to = try Self.moment("to", text("to"))
             if let from, let to, from >= to { throw .invalid("from", "it must be before to") }

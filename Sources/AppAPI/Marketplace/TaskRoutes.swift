@@ -24,7 +24,7 @@ struct TaskRoutes: Sendable {
             )
             marketplace.followUp.settled(outcome)
         } catch {
-            throw MarketplaceRefusal.ledgerAway(error.code.description)
+            throw marketplace.refusal(of: error)
         }
         let after = try await marketplace.task(context.parameters.get("task"), caller, app)
         return Response(json: await answer.envelope(after))
@@ -35,7 +35,7 @@ struct TaskRoutes: Sendable {
         let (_, _, view) = try await find(request, context)
         let found: [(callback: CallbackRecord, attempts: [CallbackAttempt])]
         do throws(LedgerError) { found = try await marketplace.parts.ledger.callbacks(of: view.task.id) } catch {
-            throw MarketplaceRefusal.ledgerAway(error.code.description)
+            throw marketplace.refusal(of: error)
         }
         let list = found.map { Self.json($0.callback, $0.attempts) }
         return success(["taskId": .string(view.task.id.description), "callbacks": .array(list)], view, context)
@@ -46,7 +46,7 @@ struct TaskRoutes: Sendable {
         let (_, _, view) = try await find(request, context)
         let count: Int
         do throws(LedgerError) { count = try await marketplace.parts.ledger.replayCallbacks(of: view.task.id) } catch {
-            throw MarketplaceRefusal.ledgerAway(error.code.description)
+            throw marketplace.refusal(of: error)
         }
         guard count > 0 else {
             let reason = view.task.state == .running ? "it has not ended" : "it has no receiver"

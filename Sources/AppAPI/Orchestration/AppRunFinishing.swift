@@ -15,14 +15,15 @@ public struct AppRunFinishing: RunFinishing {
     private let settings: AppSettings
     private let writer: EnvelopeWriter
     private let answers: AnswerData
-    private let trustedOrigin: URLOrigin?
+    /// What the services take, by their names.
+    private let inputs: [String: JSONSchema]
 
     /// Makes one.
     public init(settings: AppSettings, catalog: AppCatalog, media: any MediaStore) {
         self.settings = settings
         writer = EnvelopeWriter(settings: settings, catalog: catalog)
         answers = AnswerData(media: media)
-        trustedOrigin = settings.callbackURL.flatMap { URLOrigin($0) }
+        inputs = catalog.services.compactMapValues(\.input)
     }
 
     /// A job of a stage; later stages rank by their task's age, so that a run that has begun ends first.
@@ -43,6 +44,12 @@ public struct AppRunFinishing: RunFinishing {
             createdAt: now,
             trace: task.trace
         )
+    }
+
+    /// What is wrong with an input by the schema of the stage's service, beginning with the wrong field's path.
+    public func problem(withInput input: JSON, of stage: StageDefinition) -> String? {
+        guard let violation = inputs[stage.service]?.validate(input).first else { return nil }
+        return violation.path.isEmpty ? violation.message : "\(violation.path): \(violation.message)"
     }
 
     /// The callback of a finished task, its body frozen and its URLs valid for days; none without a receiver.

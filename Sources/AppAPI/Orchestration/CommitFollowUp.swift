@@ -50,7 +50,7 @@ struct CommitFollowUp: Sendable {
                 label: "malla_tasks_finished_total",
                 dimensions: [("app", task.app), ("state", task.state.rawValue)]
             ).increment()
-            Timer(label: "malla_task_duration", dimensions: [("app", task.app), ("method", task.method)])
+            Timer(label: "malla_task_duration_seconds", dimensions: [("app", task.app), ("method", task.method)])
                 .recordMicroseconds(duration.wholeMicroseconds)
             logger.info(
                 "task finished",

@@ -12,7 +12,10 @@ import Workflow
 
 /// Settles batches of completions: one transaction, then the acknowledgements, then the follow-up.
 struct CompletionSettling: Sendable {
+    typealias Entry = (tag: DeliveryTag, settlement: Settlement)
+
     let ledger: any Ledger
+    let fetching: ResultFetching
     let finishing: any RunFinishing
     let followUp: CommitFollowUp
     let logger: Logger
@@ -21,11 +24,22 @@ struct CompletionSettling: Sendable {
 
     /// Settles deliveries and acknowledges each once its outcome is committed; those of a cancelled call are given
     /// back to the queue.
-    func settle(_ deliveries: [Delivery], on subscription: any Subscription) async {
-        var batch: [(tag: DeliveryTag, settlement: Settlement)] = []
+    ///
+    /// - Parameter large: takes the completions whose results must be fetched first, so that nothing waits for them.
+    func settle(
+        _ deliveries: [Delivery],
+        on subscription: any Subscription,
+        large inbox: Inbox<LargeCompletion>
+    ) async {
+        var batch: [Entry] = []
+        var large: [LargeCompletion] = []
         for delivery in deliveries {
             do throws(EnvelopeError) {
                 let completion = try Completion(body: delivery.body)
+                if completion.failure == nil, let stored = completion.storedResult {
+                    large.append(LargeCompletion(tag: delivery.tag, completion: completion, stored: stored))
+                    continue
+                }
                 let result = completion.failure == nil ? completion.result : nil
                 batch.append(
                     (delivery.tag, Settlement(job: completion.job, event: completion.event, result: result))
@@ -39,13 +53,12 @@ struct CompletionSettling: Sendable {
                 subscription.settle([delivery.tag], .acknowledged)
             }
         }
+        if !large.isEmpty { postpone(inbox.put(large), on: subscription) }
         if !batch.isEmpty { await record(batch, on: subscription) }
     }
 
-    private func record(
-        _ batch: [(tag: DeliveryTag, settlement: Settlement)],
-        on subscription: any Subscription
-    ) async {
+    /// Records settlements and acknowledges them, however long the ledger is away.
+    func record(_ batch: [Entry], on subscription: any Subscription) async {
         var failures = 0
         while true {
             do throws(LedgerError) {
@@ -77,7 +90,7 @@ struct CompletionSettling: Sendable {
 
     /// A batch that fails for good is redone one by one, so that the culprit fails alone.
     private func recordOneByOne(
-        _ batch: [(tag: DeliveryTag, settlement: Settlement)],
+        _ batch: [Entry],
         on subscription: any Subscription,
         _ error: LedgerError
     ) async {
@@ -125,7 +138,7 @@ struct CompletionSettling: Sendable {
         }
     }
 
-    private func count(_ verdict: String) {
+    func count(_ verdict: String) {
         Counter(label: "malla_completions_total", dimensions: [("verdict", verdict)]).increment()
     }
 }

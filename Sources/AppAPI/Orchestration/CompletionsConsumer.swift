@@ -28,20 +28,28 @@ struct CompletionsConsumer: Service {
 
     private func serve(_ app: String) async {
         let queue = QueueName.completions(app: app)
-        let inbox = DeliveryInbox()
+        let inbox = Inbox<Delivery>()
+        // Beside the others, and never so many that a media store that is away blocks the queue for them.
+        let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 4))
         // A broker that is down at start delays completions and refuses nothing; once up, the adapter reconnects.
         guard let subscription = await subscribe(to: queue, inbox) else { return }
         await withDiscardingTaskGroup { group in
             for _ in 0..<max(1, lanes) {
                 group.addTask {
                     while let batch = await inbox.take(upTo: Self.batchSize) {
-                        await settling.settle(batch, on: subscription)
+                        await settling.settle(batch, on: subscription, large: large)
                     }
+                }
+            }
+            group.addTask {
+                while let batch = await large.take(upTo: CompletionSettling.largeBatch) {
+                    await settling.settle(large: batch, on: subscription)
                 }
             }
             await untilShutdown()
             // What is being settled may end; what was not taken goes back to the queue with the subscription.
             inbox.close()
+            large.close(dropping: true)
         }
         await subscription.cancel()
     }
@@ -53,7 +61,7 @@ struct CompletionsConsumer: Service {
         }
     }
 
-    private func subscribe(to queue: String, _ inbox: DeliveryInbox) async -> (any Subscription)? {
+    private func subscribe(to queue: String, _ inbox: Inbox<Delivery>) async -> (any Subscription)? {
         await cancelWhenGracefulShutdown {
             var failures = 0
             while !Task.isCancelled {

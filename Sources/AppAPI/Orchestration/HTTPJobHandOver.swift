@@ -37,7 +37,10 @@ public struct HTTPJobHandOver: JobHandOver {
     /// The Service API's base URL.
     public func place(of service: String) -> String { bases[service] ?? base }
 
-    /// Posts the jobs; 429 refuses all of them for as long as `Retry-After` says.
+    /// Posts the jobs and reads which of them are refused; 429 refuses all, each for as long as the body says of it,
+    /// else for as long as `Retry-After` says.
+    ///
+    /// - Throws: ``HandOverFailure`` when there is no answer, or one that does not tell which jobs were taken.
     public func handOver(
         _ handOver: HandOver,
         to place: String
@@ -57,19 +60,40 @@ public struct HTTPJobHandOver: JobHandOver {
         do throws(TransferError) { answer = try await client.send(request) } catch {
             throw HandOverFailure(error.description)
         }
+        let json = try? JSON(parsing: answer.body)
         switch answer.head.status {
         case 200...299:
-            guard let json = try? JSON(parsing: answer.body), let refused = json["refused"]?.array else {
-                return []
+            // Silence is no consent: jobs that were not taken would be counted as handed over.
+            guard let refusals = Self.refusals(in: json) else {
+                throw HandOverFailure("\(place) answered \(answer.head.status) without the list 'refused'")
             }
-            return refused.compactMap(HandOver.Refusal.init(json:))
+            return handOver.entries.compactMap { refusals[$0.job] }
         case 429:
-            let wait = RetryAfter.parse(answer.head["retry-after"]) ?? .seconds(1)
-            return handOver.entries.map { .init(job: $0.job, reason: "the backlog is full", retryAfter: wait) }
+            let known = Self.refusals(in: json) ?? [:]
+            let wait = Self.patience(RetryAfter.parse(answer.head["retry-after"]) ?? .seconds(1))
+            return handOver.entries.map {
+                known[$0.job] ?? .init(job: $0.job, reason: "the backlog is full", retryAfter: wait)
+            }
         default:
-            throw HandOverFailure("\(place) answered with status \(answer.head.status)")
+            let detail = json?["detail"]?.string.map { ": \($0.prefix(300))" } ?? ""
+            throw HandOverFailure("\(place) answered with status \(answer.head.status)\(detail)")
         }
     }
+
+    /// The refusals of an answer by job; nil when the answer does not hold them.
+    private static func refusals(in json: JSON?) -> [JobID: HandOver.Refusal]? {
+        guard let list = json?["refused"]?.array else { return nil }
+        var refusals: [JobID: HandOver.Refusal] = [:]
+        for json in list {
+            guard var refusal = HandOver.Refusal(json: json) else { return nil }
+            refusal.retryAfter = patience(refusal.retryAfter)
+            refusals[refusal.job] = refusal
+        }
+        return refusals
+    }
+
+    /// The wait that is kept of what an answer asks for: no answer may set jobs aside for a day, or for no time at all.
+    private static func patience(_ asked: Duration) -> Duration { min(max(asked, .milliseconds(100)), .seconds(300)) }
 
     private static func bare(_ url: String) -> String {
         url.hasSuffix("/") ? String(url.dropLast()) : url

@@ -9,13 +9,14 @@ import Workflow
 /// Turns an accepted request into the rows of its first transaction; pure.
 struct TaskPlanning: Sendable {
     let finishing: any RunFinishing
-    let catalog: AppCatalog
 
     /// The task, its run after the first step, and the first jobs; or its end, when there is nothing to run.
     func plan(_ task: TaskRecord, _ definition: WorkflowDefinition) -> NewTask {
         var task = task
-        let (run, effects) = RunEngine(definition: definition, inputCheck: check)
-            .start(payload: task.payload, at: task.createdAt)
+        let engine = RunEngine(definition: definition) { [finishing] input, stage in
+            finishing.problem(withInput: input, of: stage)
+        }
+        let (run, effects) = engine.start(payload: task.payload, at: task.createdAt)
         var jobs: [JobRecord] = []
         var callbacks: [CallbackRecord] = []
         for effect in effects {
@@ -40,12 +41,6 @@ struct TaskPlanning: Sendable {
             }
         }
         return NewTask(task: task, run: run, jobs: jobs, callbacks: callbacks)
-    }
-
-    /// What is wrong with an input by its service's schema; nil when nothing is.
-    private func check(_ input: JSON, _ stage: StageDefinition) -> String? {
-        guard let violation = catalog.services[stage.service]?.input?.validate(input).first else { return nil }
-        return violation.path.isEmpty ? violation.message : "\(violation.path): \(violation.message)"
     }
 
     private func finish(_ task: inout TaskRecord, _ result: RunResult) {

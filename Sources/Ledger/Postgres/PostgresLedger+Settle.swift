@@ -92,7 +92,7 @@ extension PostgresLedger {
         }
         if !needs.definitions.isEmpty {
             settling.supply(definitions: stored, for: needs.definitions)
-            keep(stored)
+            keep(settling.learned)
         }
         var outputs = needs.outputs.map { _ in StageOutput(entries: []) }
         let entries = try rows[1].map { row throws(LedgerError) in
@@ -106,13 +106,11 @@ extension PostgresLedger {
         }
     }
 
-    /// Remembers definitions that can be read; one that can't is judged anew each time.
-    private func keep(_ stored: [String: [UInt8]]) {
-        for (hash, bytes) in stored {
-            guard let definition = try? WorkflowDefinition(stored: bytes) else { continue }
-            definitions.withLock { cache in
+    private func keep(_ learned: [WorkflowDefinition]) {
+        definitions.withLock { cache in
+            for definition in learned {
                 if cache.count >= Self.definitionsKept { cache.removeAll() }
-                cache[hash] = definition
+                cache[definition.hash] = definition
             }
         }
     }
@@ -144,13 +142,13 @@ extension PostgresLedger {
             calls.append(PostgresCall(Self.insertJobs, try PostgresJobColumns.parameters(writes.created)))
         }
         let firstCancellation = calls.count
-        let reason = try JobError(.cancelled, "cancelled").stored
         for cancellation in writes.cancellations {
+            let reason = try cancellation.error.stored
             let stage = cancellation.stage.map { Int32(clamping: $0) }
             calls.append(
                 stage == nil
-                    ? PostgresCall(Self.cancelTask, [cancellation.task, now, reason])
-                    : PostgresCall(Self.cancelStage, [cancellation.task, now, reason, stage])
+                    ? PostgresCall(Self.cancelTask, [cancellation.task, now, reason, cancellation.state.code])
+                    : PostgresCall(Self.cancelStage, [cancellation.task, now, reason, cancellation.state.code, stage])
             )
         }
         if !writes.runs.isEmpty { calls.append(PostgresCall(Self.updateRuns, Self.runParameters(writes.runs))) }

@@ -65,14 +65,14 @@ extension PostgresLedger {
         PostgresStatement(
             name,
             """
-            UPDATE jobs j SET state = 4, run_after = NULL, finished_at = $2::timestamptz, error = $3::bytea
+            UPDATE jobs j SET state = $4::smallint, run_after = NULL, finished_at = $2::timestamptz, error = $3::bytea
             WHERE j.task_id = $1::uuid AND j.state IN (0, 1)\(filter) RETURNING \(PostgresJobColumns.list("j."))
             """
         )
     }
 
     static let cancelTask = cancel("cancel_task", "")
-    static let cancelStage = cancel("cancel_stage", " AND j.stage = $4::int")
+    static let cancelStage = cancel("cancel_stage", " AND j.stage = $5::int")
 
     static let updateRuns = PostgresStatement(
         "update_runs",

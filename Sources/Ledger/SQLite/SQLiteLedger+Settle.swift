@@ -87,12 +87,9 @@ extension SQLiteLedger {
             for hash in needs.definitions {
                 stored[hash] =
                     try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) } ?? nil
-                // A definition that can't be parsed is the settling's to report: it fails the run.
-                if let bytes = stored[hash], let definition = try? WorkflowDefinition(stored: bytes) {
-                    keep(definition)
-                }
             }
             settling.supply(definitions: stored, for: needs.definitions)
+            for definition in settling.learned { keep(definition) }
         }
         for (task, stage) in needs.outputs {
             settling.supply(output: try output(task, stage, db), task: task, stage: stage)
@@ -129,7 +126,7 @@ extension SQLiteLedger {
         return outcome
     }
 
-    /// Cancels what waits or runs, as ``JobRules`` does it; returns what ran.
+    /// Ends what waits or runs, as ``JobRules`` does it; returns what ran.
     private func cancel(_ cancellation: SettleWrites.Cancellation, at now: Timestamp, _ db: Database) throws -> [Job] {
         let scope = cancellation.stage == nil ? "task = ?" : "task = ? AND stage = ?"
         let values: [any DatabaseValueConvertible] =
@@ -139,14 +136,16 @@ extension SQLiteLedger {
             StatementArguments(values),
             JobRows.job
         )
-        let error = JobError(.cancelled, "cancelled")
         try db.run(
             """
-            UPDATE jobs SET state = 'cancelled', error = ?, finished_at = ?, run_after = NULL
+            UPDATE jobs SET state = ?, error = ?, finished_at = ?, run_after = NULL
             WHERE \(scope) AND state IN ('waiting', 'running')
             """,
-            StatementArguments([error.blob, now.microseconds] + values)
+            StatementArguments(
+                [cancellation.state.rawValue, cancellation.error.blob, now.microseconds] + values
+            )
         )
-        return running.compactMap { JobRules.apply(.cancelled, to: $0, at: now) }
+        let event: JobEvent = cancellation.isDeadline ? .deadlinePassed : .cancelled
+        return running.compactMap { JobRules.apply(event, to: $0, at: now) }
     }
 }

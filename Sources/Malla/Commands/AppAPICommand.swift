@@ -13,7 +13,7 @@ struct AppAPICommand: AsyncParsableCommand {
         abstract: "Run the App API: takes requests, runs workflows, calls clients back."
     )
 
-    @Option(name: .long, help: "Port; else APP_API_PORT, else 8007.")
+    @Option(name: .long, help: "Port to listen on; else APP_API_PORT, else 8007.")
     var port: Int?
 
     @Option(name: .long, help: "Address to listen on.")
@@ -25,21 +25,27 @@ struct AppAPICommand: AsyncParsableCommand {
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
+        try configuration.check()
         let telemetry = try Telemetry.start(role: "app-api", configuration: configuration, format: .json)
         let definitions = try DefinitionFolders(configuration: configuration).load()
+        let port = try port ?? configuration.port("APP_API_PORT", default: 8007)
+        try ListeningPort.check(host: host, port: port, setting: "--port or APP_API_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
+        guard let meshToken = configuration.list("MESH_TOKEN").first else {
+            throw ConfigurationError(missing: "MESH_TOKEN", "the token with which the App API calls the Service APIs")
+        }
         let handOver = HTTPJobHandOver(
             client: parts.trustedHTTP,
             base: configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:8080"),
             bases: try serviceURLs(configuration),
-            token: configuration.list("MESH_TOKEN").first
+            token: meshToken
         )
         let (api, services) = try assembly.appAPI(
             definitions,
             handOver: handOver,
             host: host,
-            port: try port ?? configuration.port("APP_API_PORT", default: 8007)
+            port: port
         )
         try await assembly.prepareLedger()
         try await assembly.untilTheLedgerAnswers { try await api.storeDefinitions() }

@@ -13,7 +13,8 @@ import Workflow
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check every definition, and with --servers every connection; one line each."
+        abstract: "Check every definition and variable, and with --servers every connection; one line each.",
+        discussion: "Exits with 78 when a definition or a variable is wrong, with 69 when a server does not answer."
     )
 
     @Flag(name: .long, help: "Also check that the ledger, the broker, Redis and S3 answer.")
@@ -21,6 +22,14 @@ struct CheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = MeshConfiguration()
+        var isGood = true
+        do {
+            try configuration.check()
+            _ = try configuration.guardedPolicy()
+        } catch {
+            Terminal.complain("\(error)")
+            isGood = false
+        }
         let folders = DefinitionFolders(configuration: configuration)
         let (definitions, problems) = DefinitionLoader.check(apps: folders.apps, services: folders.services)
         for problem in problems { print("\(problem)") }
@@ -30,28 +39,30 @@ struct CheckCommand: AsyncParsableCommand {
         for (name, app) in definitions.apps.sorted(by: { $0.key < $1.key }) {
             print("app \(name): ok (\(app.methods.keys.sorted().joined(separator: ", ")))")
         }
-        var isGood = problems.isEmpty
-        if servers { isGood = try await checkServers(configuration) && isGood }
+        isGood = isGood && problems.isEmpty
+        var areUp = true
+        if servers, isGood { try await reportingConfiguration { areUp = try await checkServers(configuration) } }
         if !isGood { throw ExitCode.misconfigured }
+        if !areUp { throw ExitCode.unreachable }
     }
 
     private func checkServers(_ configuration: MeshConfiguration) async throws -> Bool {
         let telemetry = try Telemetry.start(role: "check", configuration: configuration, format: .text)
         let wiring = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         var isGood = true
-        func check(_ name: String, _ ping: () async throws -> Void) async {
+        func check(_ name: String, _ variables: String, _ ping: () async throws -> Void) async {
             do {
                 try await ping()
                 print("\(name): ok")
             } catch {
-                print("\(name): \(error)")
+                print("\(name): \(error) (\(variables))")
                 isGood = false
             }
         }
-        await check("ledger") { try await wiring.ledger.ping() }
-        await check("broker") { try await wiring.broker.ping() }
-        await check("results") { try await wiring.results.ping() }
-        await check("media") { try await wiring.media.ping() }
+        await check("ledger", "DATABASE_URL or POSTGRES_*") { try await wiring.ledger.ping() }
+        await check("broker", "AMQP_URL or RABBITMQ_*") { try await wiring.broker.ping() }
+        await check("results", "REDIS_URL or REDIS_*") { try await wiring.results.ping() }
+        await check("media", "S3_* and AWS_*") { try await wiring.media.ping() }
         await wiring.close()
         return isGood
     }

@@ -16,13 +16,13 @@ struct DevCommand: AsyncParsableCommand {
         commandName: "dev",
         abstract: "Run the whole mesh in this process, on embedded parts: no server is needed.",
         discussion: "State lies in the data folder and survives a restart. Tokens come from the environment, else "
-            + "they are made up, kept in the data folder and printed once."
+            + "they are made up, kept in the data folder and printed once. The Service API listens on HTTP_PORT (8080)."
     )
 
-    @Option(name: .long, help: "Port of the App API; else APP_API_PORT, else 8007.")
+    @Option(name: .long, help: ArgumentHelp("Port of the App API; else APP_API_PORT, else 8007.", valueName: "port"))
     var port: Int?
 
-    @Option(name: .long, help: "Folder of the state; else MALLA_DATA, else .malla.")
+    @Option(name: .long, help: ArgumentHelp("Folder of the state; else MALLA_DATA, else .malla.", valueName: "folder"))
     var data: String?
 
     @Option(name: .long, help: "Address that both APIs listen on.")
@@ -34,16 +34,15 @@ struct DevCommand: AsyncParsableCommand {
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
+        try configuration.check()
         let telemetry = try Telemetry.start(role: "dev", configuration: configuration, format: .text)
         let appPort = try port ?? configuration.port("APP_API_PORT", default: 8007)
         let servicePort = try configuration.port("HTTP_PORT", default: 8080)
         let definitions = try DefinitionFolders(configuration: configuration).load()
-        let folder = data ?? configuration.text("MALLA_DATA", default: ".malla")
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw ConfigurationError("the data folder \(folder) can't be made: \(error.localizedDescription)")
-        }
+        let dataFolder = try DataFolder(path: data ?? configuration.text("MALLA_DATA", default: ".malla"))
+        let folder = dataFolder.path
+        try ListeningPort.check(host: host, port: appPort, setting: "--port or APP_API_PORT")
+        try ListeningPort.check(host: host, port: servicePort, setting: "HTTP_PORT")
         let secrets = try DevSecrets.load(folder: folder, configuration: configuration)
         let base = "http://\(host == "0.0.0.0" ? "127.0.0.1" : host):\(appPort)"
         let parts = try EmbeddedWiring(
@@ -74,6 +73,8 @@ struct DevCommand: AsyncParsableCommand {
         try await api.storeDefinitions()
         let worker = try assembly.worker(definitions.services)
         try await assembly.run([worker] + serviceServices + appServices)
+        // The folder is held until here.
+        _ = consume dataFolder
     }
 
     private static func greet(_ base: String, _ secrets: DevSecrets, _ definitions: Definitions, folder: String) {

@@ -15,6 +15,7 @@ struct MigrateCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = MeshConfiguration()
         try await reportingConfiguration {
+            try configuration.check()
             let telemetry = try Telemetry.start(role: "migrate", configuration: configuration, format: .text)
             let ledger = try ServersWiring.makeLedger(configuration: configuration, logger: telemetry.logger)
             do {

@@ -18,7 +18,7 @@ struct ResultCommand: AsyncParsableCommand {
     var wait = false
 
     @OptionGroup var user: UserOptions
-    @OptionGroup var options: PeopleOptions
+    @OptionGroup var options: AppOptions
 
     func run() async throws {
         let watch = ResultWatch(client: try makeAppClient(options, user), app: nil, json: options.json)

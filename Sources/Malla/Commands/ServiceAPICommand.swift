@@ -15,8 +15,11 @@ struct ServiceAPICommand: AsyncParsableCommand {
     @Option(name: .long, parsing: .upToNextOption, help: "The services to serve; all when none is named.")
     var service: [String] = []
 
-    @Option(name: .long, help: "Port; else HTTP_PORT, else 8080.")
+    @Option(name: .long, help: "Port to listen on; else HTTP_PORT, else 8080.")
     var port: Int?
+
+    @Option(name: .long, help: "Address to listen on; else HTTP_HOST, else 0.0.0.0.")
+    var host: String?
 
     func run() async throws {
         let configuration = MeshConfiguration()
@@ -24,15 +27,22 @@ struct ServiceAPICommand: AsyncParsableCommand {
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
+        try configuration.check()
         let telemetry = try Telemetry.start(role: "service-api", configuration: configuration, format: .json)
         let definitions = try DefinitionFolders(configuration: configuration).load()
         let selected = try definitions.selected(service)
+        guard !configuration.list("MESH_TOKEN").isEmpty else {
+            throw ConfigurationError(missing: "MESH_TOKEN", "the token with which the App API hands over jobs")
+        }
+        let host = host ?? configuration.text("HTTP_HOST", default: "0.0.0.0")
+        let port = try port ?? configuration.port("HTTP_PORT", default: 8080)
+        try ListeningPort.check(host: host, port: port, setting: "--port or HTTP_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
         let (_, services) = try assembly.serviceAPI(
             selected,
-            host: configuration.text("HTTP_HOST", default: "0.0.0.0"),
-            port: try port ?? configuration.port("HTTP_PORT", default: 8080)
+            host: host,
+            port: port
         )
         try await assembly.prepareLedger()
         try await assembly.run(services)

@@ -9,21 +9,24 @@ import Workflow
 struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stats",
-        abstract: "Show a user's numbers: requests that succeeded, failed, wait and run."
+        abstract: "Show a user's numbers: requests that succeeded, failed, wait and run.",
+        discussion: "With --role admin: those of the --user, or of every user when none is named."
     )
 
     @Option(name: .long, help: "Only this app.")
     var app: String?
 
     @OptionGroup var user: UserOptions
-    @OptionGroup var options: PeopleOptions
+    @OptionGroup var options: AppOptions
 
     func run() async throws {
         let client = try makeAppClient(options, user)
-        let (status, answer) = try await client.send("POST", (app.map { "/\($0)" } ?? "") + "/stats", body: [:])
+        var filter: JSON = [:]
+        if user.role == .admin, let name = user.user { filter = ["userId": .string(name)] }
+        let (status, answer) = try await client.send("POST", (app.map { "/\($0)" } ?? "") + "/stats", body: filter)
         guard status == 200, let response = answer["response"] else {
             Terminal.complain(answer["errorCode"]?["reason"]?.string ?? "the App API answered \(status)")
-            throw ExitCode.failure
+            throw ExitCode.refused(status)
         }
         guard !options.json else { return Terminal.print(answer) }
         for (name, value) in response.object?.members ?? [] where value.object == nil && value.array == nil {

@@ -23,23 +23,30 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Port of health and status; else WORKER_HTTP_PORT, else 8081.")
     var port: Int?
 
+    @Option(name: .long, help: "Address to listen on; else WORKER_HTTP_HOST, else 0.0.0.0.")
+    var host: String?
+
     func run() async throws {
         let configuration = MeshConfiguration()
         try await reportingConfiguration { try await run(configuration) }
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
+        try configuration.check()
         let telemetry = try Telemetry.start(role: "worker", configuration: configuration, format: .json)
         let definitions = try DefinitionFolders(configuration: configuration).load()
         let selected = try definitions.selected(service)
+        let host = host ?? configuration.text("WORKER_HTTP_HOST", default: "0.0.0.0")
+        let port = try port ?? configuration.port("WORKER_HTTP_PORT", default: 8081)
+        try ListeningPort.check(host: host, port: port, setting: "--port or WORKER_HTTP_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
         let worker = try assembly.worker(selected)
         let status = WorkerStatus(worker: worker, parts: parts, telemetry: telemetry)
         let server = assembly.serve(
             status.router(),
-            host: configuration.text("WORKER_HTTP_HOST", default: "0.0.0.0"),
-            port: try port ?? configuration.port("WORKER_HTTP_PORT", default: 8081)
+            host: host,
+            port: port
         ) {}
         try await assembly.prepareLedger()
         // The status server starts first and stops last: a draining worker still tells how it does.

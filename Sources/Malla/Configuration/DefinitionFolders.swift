@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import ArgumentParser
 import Foundation
 import Workflow
 
@@ -46,11 +47,13 @@ struct DefinitionFolders: Sendable {
 
 extension Definitions {
     /// The services of these names; all when there are none.
+    ///
+    /// - Throws: `ValidationError` that lists the known ones.
     func selected(_ names: [String]) throws -> [String: ServiceDefinition] {
         guard !names.isEmpty else { return services }
         for name in names where services[name] == nil {
             let known = services.keys.sorted().joined(separator: ", ")
-            throw ConfigurationError("there is no service '\(name)'; there are: \(known)")
+            throw ValidationError("--service: there is no service '\(name)'; there are: \(known)")
         }
         return services.filter { names.contains($0.key) }
     }

@@ -56,12 +56,16 @@ struct DevSecrets: Sendable {
     private static func store(_ values: [String: String], in folder: String) throws {
         let path = "\(folder)/\(fileName)"
         let text = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
-        // Readable by the owner alone from the first moment on.
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        // Readable by the owner alone from the first moment on, and whole or not there when the process is killed.
+        let draft = "\(path).new"
+        let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         guard descriptor >= 0 else {
             throw ConfigurationError("the tokens can't be stored in \(path): \(String(cString: strerror(errno)))")
         }
         let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         try handle.write(contentsOf: Data(text.utf8))
+        guard rename(draft, path) == 0 else {
+            throw ConfigurationError("the tokens can't be stored in \(path): \(String(cString: strerror(errno)))")
+        }
     }
 }

@@ -14,14 +14,10 @@ struct MeshConfiguration: Sendable {
 
     init(environment: [String: String] = ProcessInfo.processInfo.environment) {
         let set = environment.filter { !$0.value.trimmingCharacters(in: .whitespaces).isEmpty }
-        let secrets: Set<String> = [
-            "DATABASE_URL", "POSTGRES_PASSWORD", "AMQP_URL", "RABBITMQ_PASS", "REDIS_URL", "AWS_SECRET_KEY",
-            "MARKETPLACE_TOKEN", "CALLBACK_SECRET", "AI_SERVICE_TOKEN", "MESH_TOKEN",
-        ]
         reader = ConfigReader(
             provider: EnvironmentVariablesProvider(
                 environmentVariables: set,
-                secretsSpecifier: .dynamic { name, _ in secrets.contains(name) }
+                secretsSpecifier: .dynamic { name, _ in Setting.secrets.contains(name) }
             )
         )
     }

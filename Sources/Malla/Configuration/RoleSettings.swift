@@ -30,8 +30,6 @@ extension MeshConfiguration {
             return parsed
         }
         settings.callbackTokenOrigins = list("CALLBACK_TOKEN_ORIGINS")
-        settings.callbackAllowNetworks = list("CALLBACK_ALLOW_NETWORKS")
-        settings.meshToken = tokens("MESH_TOKEN", secrets).first
         settings.maxBody = try bytes("MAX_BODY", default: settings.maxBody)
         settings.resultTTL = try duration("RESULT_TTL", default: settings.resultTTL)
         settings.retention = try retention()

@@ -38,7 +38,7 @@ struct MeshClient {
     static func serviceAPI(url: String?, configuration: MeshConfiguration) throws -> MeshClient {
         let secrets = DevSecrets.stored(in: configuration.text("MALLA_DATA", default: ".malla"))
         let port = try configuration.port("HTTP_PORT", default: 8080)
-        let token = configuration.text("AI_SERVICE_TOKEN") ?? secrets["AI_SERVICE_TOKEN"]
+        let token = configuration.list("AI_SERVICE_TOKEN").first ?? secrets["AI_SERVICE_TOKEN"]
         return MeshClient(
             base: url ?? configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:\(port)"),
             headers: token.map { [("authorization", "Bearer \($0)")] } ?? []

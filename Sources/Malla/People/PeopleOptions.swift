@@ -5,9 +5,18 @@
 import ArgumentParser
 import Foundation
 
-/// The options that every command for people has.
-struct PeopleOptions: ParsableArguments {
-    @Option(name: .long, help: "Base URL of the API; else MALLA_URL, else the port of the role on this machine.")
+/// The options of the commands that speak to an App API.
+struct AppOptions: ParsableArguments {
+    @Option(name: .long, help: "The App API's URL; else MALLA_URL, else APP_API_PORT (8007) of this machine.")
+    var url: String?
+
+    @Flag(name: .long, help: "Print the answer's JSON, for scripts.")
+    var json = false
+}
+
+/// The options of the commands that speak to a Service API.
+struct ServiceOptions: ParsableArguments {
+    @Option(name: .long, help: "The Service API's URL; else SERVICE_API_URL, else HTTP_PORT (8080) of this machine.")
     var url: String?
 
     @Flag(name: .long, help: "Print the answer's JSON, for scripts.")
@@ -19,12 +28,18 @@ struct UserOptions: ParsableArguments {
     @Option(name: .long, help: "The user to act for; else MALLA_USER, else this account's name.")
     var user: String?
 
-    @Option(name: .long, help: "The role to act in: user, publisher or admin.")
-    var role = "user"
+    @Option(name: .long, help: "The role to act in.")
+    var role = Role.user
+
+    /// The roles that an App API knows.
+    enum Role: String, ExpressibleByArgument, CaseIterable {
+        case user
+        case publisher
+        case admin
+    }
 
     /// The user to act for.
     var name: String {
-        let environment = ProcessInfo.processInfo.environment
-        return user ?? environment["MALLA_USER"] ?? environment["USER"] ?? "anonymous"
+        user ?? MeshConfiguration().text("MALLA_USER") ?? NSUserName()
     }
 }

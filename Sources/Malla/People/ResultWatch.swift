@@ -18,7 +18,11 @@ struct ResultWatch {
     func wait(for task: String) async throws {
         var line = ""
         while true {
-            let answer = try await fetch(task)
+            guard let answer = try await fetch(task) else {
+                // The task goes on while the App API, or its ledger, is away for a moment.
+                try await Task.sleep(for: .seconds(1))
+                continue
+            }
             let code = answer["errorCode"]?["status"]?.string ?? ""
             guard code.hasSuffix("_001") || code.hasSuffix("_002") else {
                 Terminal.endProgress(line)
@@ -31,17 +35,24 @@ struct ResultWatch {
 
     /// Prints a task as it stands.
     func show(_ task: String) async throws {
-        try show(try await fetch(task), task)
+        guard let answer = try await fetch(task) else {
+            Terminal.complain("the App API can't answer now; try again")
+            throw ExitCode.unreachable
+        }
+        try show(answer, task)
     }
 
-    private func fetch(_ task: String) async throws -> JSON {
+    /// The task as it stands; nil when the App API can't tell now.
+    private func fetch(_ task: String) async throws -> JSON? {
         let path = (app.map { "/\($0)" } ?? "") + "/result/\(task)"
         let (status, answer) = try await client.send("GET", path)
-        guard status != 404 else {
-            Terminal.complain(answer["errorCode"]?["reason"]?.string ?? "there is no task \(task)")
+        switch status {
+        case 200: return answer
+        case 429, 503: return nil
+        default:
+            Terminal.complain(answer["errorCode"]?["reason"]?.string ?? "the App API answered \(status)")
             throw ExitCode.failure
         }
-        return answer
     }
 
     private func show(_ answer: JSON, _ task: String) throws {
@@ -65,9 +76,18 @@ struct ResultWatch {
         let stages = answer["response"]?["progress"]?["stages"]?.array ?? []
         return stages.map { stage in
             let name = stage["name"]?.string ?? "?"
-            if let milliseconds = stage["duration_ms"]?.int { return "\(name) \(milliseconds) ms" }
-            guard let items = stage["items"]?.int, items > 0 else { return "\(name) \(stage["state"]?.string ?? "")" }
-            return "\(name) \(stage["done"]?.int ?? 0)/\(items)"
+            let state = stage["state"]?.string ?? ""
+            if state == "running" {
+                let items = stage["items"]?.int ?? 1
+                // A time that runs would be a new line for every look where lines can't be drawn over.
+                guard items > 1 || !Terminal.isInteractive else { return time(of: stage, name) ?? "\(name) \(state)" }
+                return items > 1 ? "\(name) \(stage["done"]?.int ?? 0)/\(items)" : "\(name) \(state)"
+            }
+            return time(of: stage, name) ?? "\(name) \(state)"
         }.joined(separator: "  ")
+    }
+
+    private static func time(of stage: JSON, _ name: String) -> String? {
+        stage["duration_ms"]?.int.map { "\(name) \($0) ms" }
     }
 }

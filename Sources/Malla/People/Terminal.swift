@@ -11,10 +11,10 @@ enum Terminal {
     /// Whether standard output is a terminal.
     static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// The terminal's width in columns; 100 where there is none.
+    /// The terminal's width in columns; 80 where there is none.
     static var width: Int {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 100 }
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
 
@@ -33,16 +33,25 @@ enum Terminal {
         Swift.print(json.indented)
     }
 
-    /// Prints a table; the last column is cut to the terminal's width.
-    static func table(_ header: [String], _ rows: [[String]]) {
-        let all = [header] + rows
-        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    /// A row of a table: its cells, and what is said below it.
+    struct Row {
+        let cells: [String]
+        var notes: [String] = []
+    }
+
+    /// Prints a table; on a terminal, lines are cut to its width, and each note has one line, indented.
+    static func table(_ header: [String], _ rows: [Row]) {
+        let all = [Row(cells: header)] + rows
+        let widths = header.indices.map { column in all.map { $0.cells[column].count }.max() ?? 0 }
         for row in all {
-            let cells = row.enumerated().map { column, cell in
-                column == row.count - 1 ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+            let cells = row.cells.enumerated().map { column, cell in
+                column == row.cells.count - 1
+                    ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
             }
-            let line = cells.joined(separator: "  ")
-            Swift.print(isInteractive ? String(line.prefix(width)) : line)
+            let notes = row.notes.map { "    " + $0.replacing("\n", with: " ") }
+            for line in [cells.joined(separator: "  ")] + notes {
+                Swift.print(isInteractive ? String(line.prefix(width)) : line)
+            }
         }
     }
 

@@ -9,6 +9,8 @@ internal import Plumbing
 
 #if canImport(Glibc)
 internal import Glibc
+#else
+internal import Darwin
 #endif
 
 /// The folder of the media, and the thread that does its blocking calls.
@@ -18,6 +20,7 @@ internal import Glibc
 actor MediaShelf {
     private let loop = LoopThread(name: "malla-files")
     private let folder: String
+    private var isSwept = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -28,7 +31,31 @@ actor MediaShelf {
     /// Makes a temporary file.
     func begin() throws(MediaError) -> MediaFile {
         try makeFolder("\(folder)/incoming")
+        sweep()
         return try MediaFile(creating: "\(folder)/incoming/\(MeshID())")
+    }
+
+    /// Removes what a crash left half written: files that nobody has written to for a day.
+    private func sweep() {
+        guard !isSwept else { return }
+        isSwept = true
+        let incoming = "\(folder)/incoming"
+        // What can't be listed or removed costs room, and nothing else.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: incoming)) ?? [] {
+            var status = stat()
+            guard lstat("\(incoming)/\(name)", &status) == 0, time(nil) - Self.changed(status) > 86_400 else {
+                continue
+            }
+            unlink("\(incoming)/\(name)")
+        }
+    }
+
+    private static func changed(_ status: stat) -> time_t {
+        #if canImport(Glibc)
+        status.st_mtim.tv_sec
+        #else
+        status.st_mtimespec.tv_sec
+        #endif
     }
 
     func write(_ bytes: [UInt8], to file: MediaFile) throws(MediaError) {
@@ -47,7 +74,11 @@ actor MediaShelf {
         if keepingExisting, access(place, F_OK) == 0 { return }
         try file.sync()
         let home = String(place.dropLast(65))
-        try makeFolder(home)
+        if access(home, F_OK) != 0 {
+            try makeFolder(home)
+            // A folder lasts when its parent says so.
+            try syncFolder("\(folder)/objects")
+        }
         let note = try MediaFile(creating: "\(file.path).json")
         defer { unlink(note.path) }
         do {

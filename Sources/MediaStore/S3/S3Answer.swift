@@ -27,14 +27,30 @@ enum S3Answer {
         let reason = "S3 answered \(status)" + (words.isEmpty ? "" : " (\(words.prefix(300)))")
         switch (code, status) {
         case ("NoSuchBucket", _): return MediaError(.refused, reason)
+        case ("NoSuchUpload", _): return MediaError(.unavailable, reason)
         case ("NoSuchKey", _), (_, 404): return MediaError(.notFound, "\(key ?? "the bucket"): \(reason)")
         case ("EntityTooLarge", _), (_, 413): return MediaError(.tooLarge, reason)
-        case ("SlowDown", _), ("InternalError", _), ("RequestTimeout", _), (_, 408), (_, 409), (_, 429), (_, 500...):
+        case (.some(let code), _) where passing.contains(code): return MediaError(.unavailable, reason)
+        case (_, 501): return MediaError(.invalid, reason)
+        case (_, 408), (_, 409), (_, 429), (_, 500...):
             return MediaError(.unavailable, reason)
         case (_, 401), (_, 403): return MediaError(.refused, reason)
         default: return MediaError(.invalid, reason)
         }
     }
+
+    /// Tells whether the same request may well succeed in a moment.
+    static func isStumble(status: Int, body: [UInt8]) -> Bool {
+        // S3 may begin to answer a long call with 200 and find out later that it failed.
+        guard !isSuccess(status) || body.prefix(1024).contains(0x3C) else { return false }
+        let code = element("Code", in: body) ?? ""
+        return passing.contains(code) || status == 408 || status == 429 || (status >= 500 && status != 501)
+    }
+
+    private static let passing: Set<String> = [
+        "SlowDown", "InternalError", "RequestTimeout", "ServiceUnavailable", "OperationAborted",
+        "ConditionalRequestConflict", "Throttling", "ThrottlingException", "TooManyRequests",
+    ]
 
     static func isSuccess(_ status: Int) -> Bool { (200..<300).contains(status) }
 }

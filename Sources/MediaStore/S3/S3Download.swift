@@ -14,9 +14,11 @@ actor S3Download {
     private var iterator: ByteStream.AsyncIterator?
     private(set) var attributes = MediaAttributes(size: 0, contentType: "application/octet-stream")
     private var tag: String?
+    private var isReplaced = false
     private var failures = 0
     /// Bytes to pass over, because the server sent the whole in place of the asked range.
     private var excess = 0
+    private var waitingSince = ContinuousClock.now
 
     init(link: S3Link, key: String, offset: Int) {
         self.link = link
@@ -26,6 +28,7 @@ actor S3Download {
 
     /// Opens the first transfer; the attributes are known afterwards.
     func open() async throws(MediaError) {
+        waitingSince = .now
         while true {
             do {
                 return try await connect()
@@ -37,6 +40,7 @@ actor S3Download {
 
     /// The next bytes, nil at the end.
     func next() async throws -> [UInt8]? {
+        waitingSince = .now
         while position < attributes.size {
             do {
                 if iterator == nil { try await connect() }
@@ -68,7 +72,9 @@ actor S3Download {
     private func recover(from error: MediaError) async throws(MediaError) {
         iterator = nil
         failures += 1
-        guard error.isRetriable, failures < Self.tries, !Task.isCancelled else { throw error }
+        guard error.isRetriable, failures < Self.tries, ContinuousClock.now - waitingSince < S3Link.patience,
+            !isReplaced, !Task.isCancelled
+        else { throw error }
         try await link.pause(afterFailures: failures)
     }
 
@@ -76,24 +82,34 @@ actor S3Download {
         var headers: [(name: String, value: String)] = []
         if position > 0 { headers.append(("range", "bytes=\(position)-")) }
         // What was read so far must belong to the same version.
-        if let tag { headers.append(("if-match", tag)) }
+        if let tag, !tag.hasPrefix("W/") { headers.append(("if-match", tag)) }
         let (head, body) = try await link.stream(key: key, headers: headers)
         switch head.status {
         case 200, 206:
-            // Some servers (rclone) send a range with status 200, so the header decides.
-            let range = head["content-range"]
-            excess = range == nil ? position : 0
-            let size = range?.split(separator: "/").last.map(String.init) ?? head["content-length"]
-            note(head, size: size.flatMap { Int($0) })
-        case 412: throw MediaError(.unavailable, "\(key) was replaced while it was read")
+            try note(head)
+        case 412:
+            isReplaced = true
+            throw MediaError(.unavailable, "\(key) was replaced while it was read")
         default: throw S3Answer.error(status: head.status, body: await Self.words(of: body), key: key)
         }
         iterator = body.makeAsyncIterator()
     }
 
-    private func note(_ head: TransferHead, size: Int?) {
+    private func note(_ head: TransferHead) throws(MediaError) {
+        // Some servers (rclone) send a range with status 200, so the header decides: "bytes 5-9/10".
+        var range = head["content-range"]?.split(whereSeparator: { " -/".contains($0) }).dropFirst().map { Int($0) }
+        if range?.count != 3 { range = nil }
+        let start = range?.first.flatMap { $0 } ?? 0
+        guard let size = range?.last.flatMap({ $0 }) ?? head["content-length"].flatMap({ Int($0) }), start <= position
+        else { throw MediaError(.unavailable, "S3 did not tell which bytes of \(key) it sends") }
+        if let tag, let now = head["etag"], tag != now || size != attributes.size {
+            // Not every server heeds `If-Match`.
+            isReplaced = true
+            throw MediaError(.unavailable, "\(key) was replaced while it was read")
+        }
+        excess = position - start
         tag = head["etag"]
-        attributes.size = size ?? attributes.size
+        attributes.size = size
         attributes.contentType = head["content-type"] ?? attributes.contentType
     }
 

@@ -13,6 +13,8 @@ struct S3Link: Sendable {
     let settings: S3Settings
     let transfer: any HTTPTransferring
     let signer: S3Signer
+    /// How long a request without a large body may take, and a reader wait for bytes, before no new try is made.
+    static let patience: Duration = .seconds(30)
     private let tries = 4
     private let backoff = Backoff(base: .milliseconds(100), cap: .seconds(2))
 
@@ -29,7 +31,9 @@ struct S3Link: Sendable {
 
     /// Sends a request until it is answered with something other than a stumble; any other status is no error.
     ///
-    /// - Parameter hash: the SHA-256 of the body when it is known already.
+    /// - Parameters:
+    ///   - hash: the SHA-256 of the body when it is known already.
+    ///   - timeout: how long one try may take, and after how long no new one begins.
     func send(
         _ method: String,
         key: String?,
@@ -37,21 +41,23 @@ struct S3Link: Sendable {
         headers: [(name: String, value: String)] = [],
         body: [UInt8]? = nil,
         hash: String? = nil,
-        timeout: Duration = .seconds(30),
+        timeout: Duration = S3Link.patience,
         isRetried: Bool = true
     ) async throws(MediaError) -> TransferResponse {
         var payload = hash ?? S3Signer.unsignedPayload
         if hash == nil, !settings.address(of: key).isEncrypted || body == nil { payload = Self.sha256(body ?? []) }
+        let started = ContinuousClock.now
         var failures = 0
+        var mayTryAgain: Bool { isRetried && failures + 1 < tries && ContinuousClock.now - started < timeout }
         while true {
             // Signed anew each time, since a signature grows old.
             let request = signed(method, key, query, headers, body, payload, timeout)
             do {
                 let answer = try await transfer.send(request)
-                let stumbled = answer.head.status >= 500 || answer.head.status == 429 || answer.head.status == 408
-                guard stumbled, isRetried, failures + 1 < tries else { return answer }
+                let stumbled = S3Answer.isStumble(status: answer.head.status, body: answer.body)
+                guard stumbled, mayTryAgain else { return answer }
             } catch {
-                guard error.isRetriable, isRetried, failures + 1 < tries else { throw Self.translate(error) }
+                guard error.isRetriable, mayTryAgain else { throw Self.translate(error) }
             }
             failures += 1
             try await pause(afterFailures: failures)
@@ -63,7 +69,7 @@ struct S3Link: Sendable {
         key: String,
         headers: [(name: String, value: String)]
     ) async throws(MediaError) -> (head: TransferHead, body: ByteStream) {
-        let request = signed("GET", key, [], headers, nil, Self.sha256([]), .seconds(30))
+        let request = signed("GET", key, [], headers, nil, Self.sha256([]), Self.patience)
         do {
             return try await transfer.stream(request)
         } catch {

@@ -173,7 +173,12 @@ public struct S3MediaStore: MediaStore {
 
     /// Not every server honours `If-None-Match`, so an original is looked up first as well.
     private func exists(_ key: String, size: Int) async throws(MediaError) -> Bool {
-        try await stat(MediaReference(bucket: link.settings.bucket, key: key))?.size == size
+        let there = try await stat(MediaReference(bucket: link.settings.bucket, key: key))
+        guard let there else { return false }
+        guard there.size == size else {
+            throw MediaError(.refused, "\(key) holds \(there.size) bytes that are not the original's, and stays")
+        }
+        return true
     }
 
     private func stored(_ key: String, _ hash: String, _ size: Int) -> StoredMedia {

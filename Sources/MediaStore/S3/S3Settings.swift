@@ -21,7 +21,8 @@ public struct S3Settings: Sendable {
     public var secretKey: String
     /// The token of temporary credentials.
     public var sessionToken: String?
-    /// True for `endpoint/bucket/key`, false for `bucket.endpoint/key`.
+    /// True for `endpoint/bucket/key`, false for `bucket.endpoint/key`; an endpoint that is an address has only the
+    /// first.
     public var usesPathStyle: Bool
     /// Where originals above 8 MiB wait until their hash is known.
     public var spoolFolder: String
@@ -59,13 +60,20 @@ public struct S3Settings: Sendable {
         let host = rest.prefix { $0 != "/" }
         let prefix = rest.dropFirst(host.count)
         let path = key.map { "/" + MediaNaming.percentEncoded($0, keepingSlashes: true) } ?? ""
-        let name = usesPathStyle ? String(host) : "\(bucket).\(host)"
-        let whole = usesPathStyle ? "\(prefix)/\(bucket)\(path)" : "\(prefix)\(path)"
+        let isDirect = usesPathStyle || Self.isAddress(host)
+        let name = isDirect ? String(host) : "\(bucket).\(host)"
+        let whole = isDirect ? "\(prefix)/\(bucket)\(path)" : "\(prefix)\(path)"
         return S3Address(
             scheme: scheme.lowercased(),
             host: Self.withoutDefaultPort(name, scheme),
             path: whole.isEmpty ? "/" : whole
         )
+    }
+
+    private static func isAddress(_ host: Substring) -> Bool {
+        guard !host.hasPrefix("[") else { return true }
+        let name = host.prefix { $0 != ":" }
+        return !name.isEmpty && name.allSatisfy { $0 == "." || $0.isNumber }
     }
 
     /// The `Host` header as libcurl and browsers send it: without the scheme's own port.

@@ -32,7 +32,7 @@ public struct S3Signer: Sendable {
     /// - Parameters:
     ///   - path: the URL's path, percent-encoded as it is sent.
     ///   - query: names and values, not encoded.
-    ///   - headers: what is signed beside the signer's own; `host` must be among them.
+    ///   - headers: what is signed beside the signer's own; `host` must be among them. A name may come repeatedly.
     ///   - payloadHash: the SHA-256 of the body in hexadecimal, or ``unsignedPayload``.
     public func headers(
         method: String,
@@ -94,14 +94,17 @@ public struct S3Signer: Sendable {
         _ headers: [(name: String, value: String)],
         _ payloadHash: String
     ) -> (request: String, signed: String) {
-        let sorted = headers.map { ($0.name.lowercased(), squeezed($0.value)) }.sorted { $0.0 < $1.0 }
-        let signed = sorted.map(\.0).joined(separator: ";")
-        let lines = sorted.map { "\($0.0):\($0.1)\n" }.joined()
+        // A repeated header is one line with its values in the order they are sent.
+        let values = Dictionary(grouping: headers) { $0.name.lowercased() }
+            .mapValues { $0.map { squeezed($0.value) }.joined(separator: ",") }
+        let sorted = values.sorted { $0.key < $1.key }
+        let signed = sorted.map(\.key).joined(separator: ";")
+        let lines = sorted.map { "\($0.key):\($0.value)\n" }.joined()
         return ("\(method)\n\(path)\n\(encoded(query))\n\(lines)\n\(signed)\n\(payloadHash)", signed)
     }
 
     private static func squeezed(_ value: String) -> String {
-        value.split(separator: " ").joined(separator: " ")
+        value.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
     }
 
     private func scope(_ stamp: String) -> String { "\(stamp.prefix(8))/\(region)/s3/aws4_request" }

@@ -40,7 +40,7 @@ struct S3Upload: Sendable {
             hash: hash,
             timeout: .seconds(120)
         )
-        try check(answer)
+        try await check(answer, size: bytes.count)
     }
 
     /// Writes parts as `next` hands them out, two at a time; nothing is left behind when it fails.
@@ -50,25 +50,28 @@ struct S3Upload: Sendable {
             throw S3Answer.error(status: started.head.status, body: started.body, key: key)
         }
         do {
-            try await complete(id, tags: try await sendParts(id, next))
+            let (tags, size) = try await sendParts(id, next)
+            try await complete(id, tags: tags, size: size)
         } catch {
             await abort(id)
             throw MediaNaming.error(from: error)
         }
     }
 
-    private func sendParts(_ id: String, _ next: () async throws -> [UInt8]?) async throws -> [Int: String] {
+    private func sendParts(_ id: String, _ next: () async throws -> [UInt8]?) async throws -> ([Int: String], Int) {
         try await withThrowingTaskGroup(of: (Int, String).self) { group in
             var tags: [Int: String] = [:]
             var number = 0
+            var size = 0
             while let part = try await next() {
                 number += 1
+                size += part.count
                 guard number <= 10_000 else { throw MediaError(.tooLarge, "S3 takes at most 10,000 parts") }
                 if number > Self.partsAtOnce, let (done, tag) = try await group.next() { tags[done] = tag }
                 group.addTask { [number] in (number, try await send(part, id, number)) }
             }
             for try await (done, tag) in group { tags[done] = tag }
-            return tags
+            return (tags, size)
         }
     }
 
@@ -86,7 +89,7 @@ struct S3Upload: Sendable {
         return tag
     }
 
-    private func complete(_ id: String, tags: [Int: String]) async throws(MediaError) {
+    private func complete(_ id: String, tags: [Int: String], size: Int) async throws(MediaError) {
         let parts = tags.sorted { $0.key < $1.key }.map {
             "<Part><PartNumber>\($0.key)</PartNumber><ETag>\($0.value)</ETag></Part>"
         }
@@ -104,19 +107,29 @@ struct S3Upload: Sendable {
             throw S3Answer.error(status: 500, body: answer.body, key: key)
         }
         if answer.head.status == 412 { await abort(id) }
-        try check(answer)
+        // A repeated call whose first answer was lost finds no upload any more, but the object.
+        if S3Answer.element("Code", in: answer.body) == "NoSuchUpload", try await isThere(size: size) { return }
+        try await check(answer, size: size)
     }
 
     /// Gives the parts back even when the caller was cancelled: they would cost money for ever.
     private func abort(_ id: String) async {
         let link = self.link
         let key = self.key
-        _ = await Task { try? await link.send("DELETE", key: key, query: [("uploadId", id)]) }.value
+        // The caller learns of the failure that led here; a lifecycle rule of the bucket clears what stays behind.
+        _ = await Task {
+            try? await link.send("DELETE", key: key, query: [("uploadId", id)], timeout: .seconds(5))
+        }.value
     }
 
-    private func check(_ answer: TransferResponse) throws(MediaError) {
+    private func isThere(size: Int) async throws(MediaError) -> Bool {
+        let answer = try await link.send("HEAD", key: key)
+        return S3Answer.isSuccess(answer.head.status) && answer.head["content-length"] == String(size)
+    }
+
+    private func check(_ answer: TransferResponse, size: Int) async throws(MediaError) {
         // 412: somebody else wrote the same original first.
-        if keepsExisting, answer.head.status == 412 { return }
+        if keepsExisting, answer.head.status == 412, try await isThere(size: size) { return }
         guard S3Answer.isSuccess(answer.head.status) else {
             throw S3Answer.error(status: answer.head.status, body: answer.body, key: key)
         }

@@ -19,6 +19,8 @@ struct HandlerCommand: Sendable, Hashable {
     var environment: [String: String]
     /// The folder it runs in.
     var folder: String
+    /// A folder that is its own while it runs (`MALLA_SCRATCH`).
+    var scratch: String
 
     /// Puts together the command of one process.
     ///
@@ -38,6 +40,7 @@ struct HandlerCommand: Sendable, Hashable {
         server: String
     ) {
         folder = definition.folder.isEmpty ? "." : definition.folder
+        scratch = "\(settings.environment["TMPDIR"] ?? "/tmp")/malla-\(name)"
         arguments = Self.withPython(command, settings.python)
         if let limit = definition.memoryLimit {
             arguments = ["/bin/sh", "-c", "ulimit -v \(max(1, limit / 1024)) && exec \"$@\"", "sh"] + arguments
@@ -49,6 +52,7 @@ struct HandlerCommand: Sendable, Hashable {
         environment = Self.ownEnvironment(listed, settings)
         if listed["CUDA_VISIBLE_DEVICES"] == nil { environment["CUDA_VISIBLE_DEVICES"] = gpu.map(String.init) ?? "" }
         environment.merge(Self.protocolEnvironment(definition, name, token, server)) { $1 }
+        environment["MALLA_SCRATCH"] = scratch
     }
 
     private static func withPython(_ command: [String], _ python: String?) -> [String] {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Foundation
 import Synchronization
 
 #if canImport(Glibc)
@@ -52,8 +53,13 @@ final class HandlerProcess: Sendable {
     }
 }
 
-/// Runs the program to its end; the body of its thread.
+/// Runs the program to its end, with its scratch folder; the body of its thread.
 private func runProcess(_ command: HandlerCommand, group: HandlerGroup, output: HandlerOutput) -> HandlerExit {
+    guard mkdir(command.scratch, 0o700) == 0 else {
+        return .notStarted("\(command.scratch) can't be made: \(String(cString: strerror(errno)))")
+    }
+    // What can't be removed is empty or the handler's own, and lies where the system clears up.
+    defer { try? FileManager.default.removeItem(atPath: command.scratch) }
     var ends: [CInt] = [-1, -1]
     guard pipe(&ends) == 0 else { return .notStarted("no descriptor is left for it (ulimit -n)") }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

@@ -18,6 +18,12 @@ struct AppReader {
     /// How long a task may take where neither app nor method says it.
     static let defaultDeadline: Duration = .seconds(600)
 
+    /// What the APIs' own routes begin with: `/tasks/call` can't be an app's as well.
+    static let reservedNames: Set<String> = [
+        "api", "call", "download", "healthz", "media", "mesh", "metrics", "readyz", "result", "stats", "tasks",
+        "upload", "v2",
+    ]
+
     /// Reads a text and checks it against the services.
     static func read(_ text: String, file: String, services: [String: ServiceDefinition]) -> Outcome {
         let root: SourceNode
@@ -42,6 +48,8 @@ struct AppReader {
         let name = nameField?.value.text ?? ""
         if let nameField, !DefinitionName.isValid(name) {
             fields.wrong(nameField, "a name of a-z, 0-9 and '-', at most 63 characters")
+        } else if let nameField, reservedNames.contains(name) {
+            fields.wrong(nameField, "another name: /\(name) is a route of the mesh's own")
         }
         let prefixField = fields.required("prefix", "prefix: AB, the beginning of its status codes")
         let prefix = prefixField?.value.text ?? ""

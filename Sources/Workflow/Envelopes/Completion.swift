@@ -6,7 +6,8 @@ public import Plumbing
 
 /// What a worker says of a job that it ran: the event under its lease, and the result.
 ///
-/// As a message: one line of JSON (the head), a line feed, then the result's bytes as they are.
+/// As a message: one line of JSON (the head), a line feed, then the result's bytes as they are. A large result lies in
+/// the media store instead; the head says where, and whoever settles the completion fetches it first.
 public struct Completion: Sendable, Hashable {
     /// The job.
     public var job: JobID
@@ -14,10 +15,29 @@ public struct Completion: Sendable, Hashable {
     public var lease: LeaseID
     /// How it ended; nil for a success.
     public var failure: Failure?
-    /// The result as JSON; empty for a failure.
+    /// The result as JSON; empty for a failure, and for a result that lies in the media store.
     public var result: [UInt8]
+    /// Where a result lies that is too large to travel; nil for one that travels, and for a failure.
+    public var storedResult: StoredResult?
     /// How long the handler ran, in milliseconds.
     public var runMilliseconds: Int
+
+    /// The largest result in bytes that a job may have; the rest goes to the media store by the handler's own hand.
+    public static let maxResultSize = 16 << 20
+
+    /// A result that lies in the media store.
+    public struct StoredResult: Sendable, Hashable {
+        /// The media's reference, `s3://bucket/key`.
+        public var reference: String
+        /// Its size in bytes.
+        public var size: Int
+
+        /// Makes one.
+        public init(reference: String, size: Int) {
+            self.reference = reference
+            self.size = size
+        }
+    }
 
     /// A failure, and whether the handler's process died of it.
     public struct Failure: Sendable, Hashable {
@@ -34,11 +54,19 @@ public struct Completion: Sendable, Hashable {
     }
 
     /// Makes a completion.
-    public init(job: JobID, lease: LeaseID, failure: Failure?, result: [UInt8], runMilliseconds: Int) {
+    public init(
+        job: JobID,
+        lease: LeaseID,
+        failure: Failure?,
+        result: [UInt8],
+        storedResult: StoredResult? = nil,
+        runMilliseconds: Int
+    ) {
         self.job = job
         self.lease = lease
         self.failure = failure
         self.result = result
+        self.storedResult = storedResult
         self.runMilliseconds = runMilliseconds
     }
 
@@ -58,6 +86,10 @@ public struct Completion: Sendable, Hashable {
         if let failure {
             head = head.adding("error", failure.error.json).adding("died", .bool(failure.handlerDied))
         }
+        if let storedResult {
+            head = head.adding("resultMedia", .string(storedResult.reference))
+                .adding("resultSize", .number(JSONNumber(storedResult.size)))
+        }
         return head.bytes + [UInt8(ascii: "\n")] + result
     }
 
@@ -73,11 +105,18 @@ public struct Completion: Sendable, Hashable {
             guard let error = JobError(json: json) else { throw EnvelopeError("the error can't be read") }
             return Failure(error, handlerDied: head["died"]?.bool ?? false)
         }
+        let stored = try head["resultMedia"].map { json throws(EnvelopeError) in
+            guard let reference = json.string, let size = head["resultSize"]?.int, size >= 0 else {
+                throw EnvelopeError("the place of the result can't be read")
+            }
+            return StoredResult(reference: reference, size: size)
+        }
         self.init(
             job: job,
             lease: lease,
             failure: failure,
             result: Array(body[(end + 1)...]),
+            storedResult: stored,
             runMilliseconds: head["ms"]?.int ?? 0
         )
     }

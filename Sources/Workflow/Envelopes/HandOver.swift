@@ -6,7 +6,8 @@ public import Plumbing
 
 /// "Run these jobs": what an App API tells a Service API once the jobs are in the ledger.
 ///
-/// `POST /mesh/v1/jobs` with `Authorization: Bearer <MESH_TOKEN>`; the answer lists the refusals.
+/// `POST /mesh/v1/jobs` with `Authorization: Bearer <MESH_TOKEN>`; the answer lists the refusals: with status 200, or
+/// with 429 and `Retry-After` when every job was refused because the backlogs are full.
 public struct HandOver: Sendable, Hashable {
     /// One job.
     public struct Entry: Sendable, Hashable {
@@ -65,24 +66,62 @@ public struct HandOver: Sendable, Hashable {
         return ["jobs": .array(jobs)]
     }
 
+    /// What is wrong with a request's body.
+    public struct Fault: Error, Sendable, Hashable {
+        /// The wrong field as a JSON Pointer (RFC 6901).
+        public var field: String
+        /// What would be right.
+        public var expected: String
+    }
+
     /// Reads a request's body; nil when it is not one.
     public init?(json: JSON) {
-        guard let jobs = json["jobs"]?.array else { return nil }
-        var entries: [Entry] = []
-        for json in jobs {
-            guard let job = json["job"]?.string.flatMap({ MeshID($0) }), let service = json["service"]?.string else {
-                return nil
-            }
-            entries.append(
-                Entry(
-                    job: job,
-                    service: service,
-                    definition: json["definition"]?.string ?? "",
-                    trace: json["traceparent"]?.string
-                )
-            )
+        do throws(Fault) { try self.init(reading: json) } catch { return nil }
+    }
+
+    /// Reads a request's body.
+    ///
+    /// - Throws: ``Fault`` with the first wrong field.
+    public init(reading json: JSON) throws(Fault) {
+        guard let jobs = json["jobs"]?.array else {
+            throw Fault(field: "/jobs", expected: "a list of objects with 'job' and 'service'")
         }
+        var entries: [Entry] = []
+        entries.reserveCapacity(jobs.count)
+        for (index, json) in jobs.enumerated() { entries.append(try Self.entry(json, at: "/jobs/\(index)")) }
         self.init(entries: entries)
+    }
+
+    private static func entry(_ json: JSON, at place: String) throws(Fault) -> Entry {
+        guard json.object != nil else { throw Fault(field: place, expected: "an object with 'job' and 'service'") }
+        guard let job = json["job"]?.string.flatMap({ MeshID($0) }) else {
+            throw Fault(field: "\(place)/job", expected: "the job's id, a UUID")
+        }
+        guard let service = json["service"]?.string, !service.isEmpty else {
+            throw Fault(field: "\(place)/service", expected: "the service's name")
+        }
+        let definition = try text("definition", of: json, at: place, "the hash of the service's definition, a string")
+        let trace = try text("traceparent", of: json, at: place, "the W3C traceparent, a string")
+        return Entry(job: job, service: service, definition: definition ?? "", trace: trace.flatMap(plain))
+    }
+
+    private static func text(
+        _ name: String,
+        of json: JSON,
+        at place: String,
+        _ expected: String
+    ) throws(Fault) -> String? {
+        switch json[name] {
+        case nil, .null?: nil
+        case .string(let text)?: text
+        case .some: throw Fault(field: "\(place)/\(name)", expected: expected)
+        }
+    }
+
+    /// A trace that may travel in a header; a job is not refused for one that may not, it goes without.
+    private static func plain(_ trace: String) -> String? {
+        let isPlain = trace.utf8.count <= 512 && trace.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        return isPlain && !trace.isEmpty ? trace : nil
     }
 }
 

@@ -6,6 +6,9 @@ import Plumbing
 
 /// One advance of a run under way: moves counters, judges joins, starts stages.
 struct RunProgress {
+    /// The most bytes that the inputs of one stage may have together: a fan-out copies what it refers to into each.
+    static let maxInputBytes = 64 << 20
+
     let engine: RunEngine
     var run: Run
     var effects: [RunEffect] = []
@@ -142,7 +145,9 @@ struct RunProgress {
 
     private mutating func seeds(of stage: StageDefinition) throws -> [JobSeed] {
         guard let items = try items(of: stage) else {
-            return [JobSeed(item: nil, input: try input(of: stage).bytes)]
+            let seed = JobSeed(item: nil, input: try input(of: stage).bytes)
+            try checkSize(seed.input.count, of: stage)
+            return [seed]
         }
         guard items.count <= RunEngine.maxItems else {
             throw JobError(
@@ -152,12 +157,25 @@ struct RunProgress {
         }
         var seeds: [JobSeed] = []
         seeds.reserveCapacity(items.count)
+        var size = 0
         for (number, item) in items.enumerated() {
             values.item = (item, number)
-            seeds.append(JobSeed(item: number, input: try input(of: stage).bytes))
+            let input = try input(of: stage).bytes
+            size += input.count
+            try checkSize(size, of: stage)
+            seeds.append(JobSeed(item: number, input: input))
         }
         values.item = nil
         return seeds
+    }
+
+    private func checkSize(_ bytes: Int, of stage: StageDefinition) throws(JobError) {
+        guard bytes > Self.maxInputBytes else { return }
+        throw JobError(
+            .invalidInput,
+            "the inputs of stage '\(stage.name)' would have more than \(Self.maxInputBytes) bytes together; hand over "
+                + "media references instead"
+        )
     }
 
     private mutating func input(of stage: StageDefinition) throws -> JSON {

@@ -2,36 +2,46 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import BrokerClient
 import Plumbing
 import Synchronization
 
-/// What a subscription has delivered and nobody has taken yet; bounded by the subscription's prefetch.
-final class DeliveryInbox: Sendable {
+/// What has arrived and nobody has taken yet.
+final class Inbox<Element: Sendable>: Sendable {
     private struct State {
-        var waiting: [Delivery] = []
+        var waiting: [Element] = []
         var takers: [OneShot<Void>] = []
         var isClosed = false
     }
 
+    private let limit: Int
     private let state = Mutex(State())
 
-    /// Adds deliveries; called on the broker's thread, so it never waits.
-    func put(_ deliveries: [Delivery]) {
-        let taker = state.withLock { state in
-            state.waiting += deliveries
-            return state.takers.popLast()
+    /// Makes an inbox in which at most `limit` elements wait.
+    init(limit: Int = .max) {
+        self.limit = limit
+    }
+
+    /// Adds elements; may be called on a broker's thread, so it never waits.
+    ///
+    /// - Returns: those that have no room.
+    @discardableResult
+    func put(_ elements: [Element]) -> [Element] {
+        let (surplus, taker) = state.withLock { state -> ([Element], OneShot<Void>?) in
+            let room = max(0, limit - state.waiting.count)
+            state.waiting += elements.prefix(room)
+            return (Array(elements.dropFirst(room)), state.waiting.isEmpty ? nil : state.takers.popLast())
         }
         taker?.finish(.success(()))
+        return surplus
     }
 
     /// Takes all that waits, up to `limit`; waits while there is nothing.
     ///
     /// Nil once closed and empty.
-    func take(upTo limit: Int) async -> [Delivery]? {
+    func take(upTo limit: Int) async -> [Element]? {
         while true {
             let turn = OneShot<Void>()
-            let (batch, isOver, next) = state.withLock { state -> ([Delivery], Bool, OneShot<Void>?) in
+            let (batch, isOver, next) = state.withLock { state -> ([Element], Bool, OneShot<Void>?) in
                 let batch = Array(state.waiting.prefix(limit))
                 state.waiting.removeFirst(batch.count)
                 if batch.isEmpty, !state.isClosed { state.takers.append(turn) }
@@ -46,10 +56,11 @@ final class DeliveryInbox: Sendable {
         }
     }
 
-    /// Ends the takers once nothing waits.
-    func close() {
+    /// Ends the takers once nothing waits, or at once when what waits is dropped.
+    func close(dropping: Bool = false) {
         let takers = state.withLock { state in
             state.isClosed = true
+            if dropping { state.waiting = [] }
             defer { state.takers = [] }
             return state.takers
         }

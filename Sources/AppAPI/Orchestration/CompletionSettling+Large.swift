@@ -1,0 +1,77 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import BrokerClient
+import Ledger
+import Logging
+import MediaStore
+import Plumbing
+import ServiceLifecycle
+import Workflow
+
+extension CompletionSettling {
+    /// How many large completions of an app are fetched and settled at once: it bounds the memory that they take.
+    static let largeBatch = 4
+
+    /// Fetches the results of large completions and settles them; those whose media store is away come again later.
+    func settle(large batch: [LargeCompletion], on subscription: any Subscription) async {
+        let results = await cancelWhenGracefulShutdown { await fetching.results(of: batch) }
+        var ready: [Entry] = []
+        var late: [LargeCompletion] = []
+        for (entry, result) in zip(batch, results) {
+            let completion = entry.completion
+            switch result {
+            case .success(let bytes):
+                ready.append(
+                    (entry.tag, Settlement(job: completion.job, event: completion.event, result: bytes))
+                )
+            case .failure(let error) where error.isRetriable:
+                late.append(entry)
+                logger.debug(
+                    "a large result can't be fetched now",
+                    metadata: [LogKey.job: "\(completion.job)", LogKey.error: "\(error)"]
+                )
+            case .failure(let error):
+                ready.append((entry.tag, Settlement(job: completion.job, event: lost(entry, error))))
+            }
+        }
+        if Task.isCancelled || Task.isShuttingDownGracefully {
+            subscription.settle(late.map(\.tag), .requeued)
+        } else {
+            postpone(late, on: subscription)
+        }
+        if !ready.isEmpty { await record(ready, on: subscription) }
+    }
+
+    /// Lets go of large completions that can't be settled now.
+    ///
+    /// Acknowledged although nothing was settled, and still not lost: the worker keeps each and sends it again until a
+    /// beat tells it that the ledger has it, and when the worker dies the reaper has the job run again. Given back to
+    /// the queue they would come again at once, and kept they would fill the prefetch and block all other completions.
+    func postpone(_ entries: [LargeCompletion], on subscription: any Subscription) {
+        guard !entries.isEmpty else { return }
+        for _ in entries { count("postponed") }
+        logger.warning(
+            "large results wait for the media store; their workers send them again",
+            metadata: [LogKey.count: "\(entries.count)"]
+        )
+        subscription.settle(entries.map(\.tag), .acknowledged)
+    }
+
+    /// A failure that counts as an attempt: another one stores its result anew, under its own lease.
+    private func lost(_ entry: LargeCompletion, _ error: MediaError) -> JobEvent {
+        count("lost")
+        logger.error(
+            "a large result is not in the media store; its attempt is failed",
+            metadata: [LogKey.job: "\(entry.completion.job)", LogKey.error: "\(error)"]
+        )
+        return .failed(
+            lease: entry.completion.lease,
+            JobError(
+                .internal,
+                "its result of \(entry.stored.size) bytes can't be fetched from the media store: \(error.reason)"
+            )
+        )
+    }
+}

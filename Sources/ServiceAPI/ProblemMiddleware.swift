@@ -1,0 +1,61 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import HTTPTypes
+import Hummingbird
+import Ledger
+import Logging
+import Plumbing
+
+/// Answers whatever goes wrong in a route with problem details: an unknown path, a ledger that is away, a fault.
+struct ProblemMiddleware: RouterMiddleware {
+    typealias Context = ServiceContext
+
+    /// The methods of each path, by the path as the router writes it.
+    let routes: [(path: String, methods: [HTTPRequest.Method])]
+
+    func handle(
+        _ request: Request,
+        context: Context,
+        next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let problem as Problem {
+            return try problem.response(from: request, context: context)
+        } catch let error as LedgerError where error.isRetriable {
+            let problem = Problem(.serviceUnavailable, "the ledger does not answer; try again", retryAfter: 2)
+            return try problem.response(from: request, context: context)
+        } catch let error as any HTTPResponseError where error.status == .notFound {
+            return try unknown(request).response(from: request, context: context)
+        } catch let error as any HTTPResponseError where (400..<500).contains(error.status.code) {
+            return try Problem(error.status, "\(error)").response(from: request, context: context)
+        } catch {
+            context.logger.error(
+                "a request failed",
+                metadata: [LogKey.error: "\(error)", "url.path": "\(request.uri.path)"]
+            )
+            let problem = Problem(.internalServerError, "the request failed here; the operator finds it in the log")
+            return try problem.response(from: request, context: context)
+        }
+    }
+
+    private func unknown(_ request: Request) -> Problem {
+        let parts = Self.parts(of: request.uri.path)
+        guard let route = routes.first(where: { Self.matches(parts, Self.parts(of: $0.path)) }) else {
+            let known = routes.map(\.path).joined(separator: ", ")
+            return Problem(.notFound, "there is no '\(request.uri.path.prefix(100))'; there are: \(known)")
+        }
+        let allowed = route.methods.map(\.rawValue).joined(separator: ", ")
+        var problem = Problem(.methodNotAllowed, "\(route.path) takes \(allowed), not \(request.method.rawValue)")
+        problem.allow = allowed
+        return problem
+    }
+
+    private static func parts(of path: String) -> [Substring] { path.split(separator: "/") }
+
+    private static func matches(_ parts: [Substring], _ pattern: [Substring]) -> Bool {
+        parts.count == pattern.count && zip(parts, pattern).allSatisfy { $1.hasPrefix("{") || $0 == $1 }
+    }
+}

@@ -1,0 +1,117 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import BrokerClient
+import BrokerInProcess
+import Ledger
+import Plumbing
+import Testing
+import Workflow
+
+@testable import ServiceAPI
+
+/// Tickets are made from the ledger where they are missing, and only there.
+@Suite(.timeLimit(.minutes(1))) struct TicketLoopTests {
+    @Test func theDifferenceIsPublishedOnce() async throws {
+        let fixture = try await ServiceFixture()
+        let jobs = try await fixture.create(5, service: "beta")
+        let handOver = HandOver(
+            entries: jobs.prefix(2).map { .init(job: $0.id, service: "beta", definition: "", trace: nil) }
+        )
+        #expect(fixture.admission.take(handOver).isEmpty)
+        #expect(try await fixture.depth("beta") == 2)
+        // The first turn publishes the three that are missing, the others nothing.
+        for _ in 0..<3 {
+            try await fixture.tickets.countTickets()
+            #expect(try await fixture.depth("beta") == 5)
+        }
+        #expect(try await fixture.depth("alpha") == 0)
+        await fixture.end()
+    }
+
+    @Test func lostTicketsAreReplaced() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.create(4)
+        try await fixture.tickets.countTickets()
+        // Taken and acknowledged without a claim: a worker that died between the two, or a broker that lost its data.
+        _ = try await fixture.takeTickets(4)
+        #expect(try await fixture.depth() == 0)
+        let loop = Task { try await fixture.tickets.run() }
+        let tickets = try await fixture.takeTickets(4)
+        #expect(tickets.allSatisfy { Ticket(body: $0.body).job == nil })
+        loop.cancel()
+        _ = try await loop.value
+        await fixture.end()
+    }
+
+    @Test func onlyDueJobsThatWaitGetTickets() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.create(2)
+        try await fixture.create(3) { job, _ in job.runAfter = .now + .seconds(3600) }
+        #expect(try await fixture.claim(1).count == 1)
+        try await fixture.tickets.countTickets()
+        #expect(try await fixture.depth() == 1)
+        await fixture.end()
+    }
+
+    @Test func aMissingQueueIsMade() async throws {
+        let fixture = try await ServiceFixture()
+        let broker = InProcessBroker()
+        try await fixture.create(2)
+        let loop = TicketLoop(
+            services: ["alpha", "beta"],
+            ledger: fixture.ledger,
+            broker: broker,
+            admission: fixture.admission,
+            timers: LedgerTimers(ledger: fixture.ledger, apps: nil),
+            logger: fixture.logs.logger
+        )
+        try await loop.countTickets()
+        #expect(try await broker.depth(of: QueueName.tickets(service: "alpha")) == 2)
+        #expect(try await broker.depth(of: QueueName.tickets(service: "beta")) == 0)
+        await fixture.end()
+    }
+
+    @Test func aGreatLossIsReplacedInSteps() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.create(TicketLoop.replacementLimit + 1, service: "beta")
+        try await fixture.tickets.countTickets()
+        #expect(try await fixture.depth("beta") == TicketLoop.replacementLimit)
+        try await fixture.tickets.countTickets()
+        #expect(try await fixture.depth("beta") == TicketLoop.replacementLimit + 1)
+        await fixture.end()
+    }
+
+    @Test func theTimersGoOnWhileTheBrokerIsAway() async throws {
+        let fixture = try await ServiceFixture()
+        await fixture.broker.close()
+        let loop = Task { try await fixture.tickets.run() }
+        try await fixture.until { fixture.logs.count("tickets can't be watched now") == 1 }
+        let job = try await fixture.create { job, _ in job.deadline = .now }[0]
+        try await fixture.until { try await fixture.ledger.job(job.id)?.job.state == .timedOut }
+        loop.cancel()
+        _ = try await loop.value
+        #expect(fixture.logs.count("tickets can't be watched now") == 1)
+        await fixture.end()
+    }
+
+    @Test func aLedgerThatIsAwayIsLoggedOnce() async throws {
+        let fixture = try await ServiceFixture()
+        await fixture.ledger.close()
+        let loop = Task { try await fixture.tickets.run() }
+        try await fixture.until { fixture.logs.count("the timers can't reach the ledger") == 1 }
+        try await fixture.until { fixture.logs.count("tickets can't be watched now") == 1 }
+        loop.cancel()
+        _ = try await loop.value
+        #expect(fixture.logs.all.count == 2)
+        await fixture.end()
+    }
+}
+
+extension ServiceFixture {
+    /// Looks until something is so; the test's time limit ends it.
+    func until(_ isSo: () async throws -> Bool) async throws {
+        while try await !isSo() { try await Task.sleep(for: .milliseconds(2)) }
+    }
+}
