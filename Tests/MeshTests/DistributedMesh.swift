@@ -140,7 +140,7 @@ final class DistributedMesh: Sendable {
     // MARK: Places
 
     /// The executable: beside the tests' own program, else where a debug build puts it.
-    private static let binary: String = {
+    static let binary: String = {
         var folder = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
         for _ in 0..<3 {
             let candidate = folder.appending(path: "malla").path()
@@ -157,7 +157,7 @@ final class DistributedMesh: Sendable {
         return places.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "python3"
     }()
 
-    private static func freePort() -> Int {
+    static func freePort() -> Int {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()

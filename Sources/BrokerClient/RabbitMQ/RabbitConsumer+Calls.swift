@@ -33,7 +33,7 @@ extension RabbitConsumer {
     }
 
     nonisolated func ping() async throws(BrokerError) {
-        try await ask(within: .seconds(3)) { _, link throws(AMQPFailure) in
+        try await ask(within: .seconds(2)) { _, link throws(AMQPFailure) in
             try link.setPrefetch(0, on: Self.control)
         }
     }

@@ -1,0 +1,72 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Foundation
+import MallaTestKit
+import Plumbing
+import Testing
+import Workflow
+
+/// `malla dev`: every role in one process, no server.
+@Suite(.timeLimit(.minutes(3)))
+struct EmbeddedMeshTests {
+    @Test func aKillInTheMiddleOfAStageIsSurvived() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "malla-dev-\(MeshID())").path()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try HoldingService.write(to: folder)
+        let receiver = CallbackReceiver()
+        defer { receiver.stop() }
+        let port = DistributedMesh.freePort()
+        let client = MallaCall(base: "http://127.0.0.1:\(port)", token: "dev-test-token")
+        let environment = MeshServers.environment.merging([
+            "APPS_DIR": folder + "/apps", "SERVICES_DIR": folder + "/services", "MARKETPLACE_TOKEN": client.token,
+            "MARKETPLACE_CALLBACK": "http://127.0.0.1:\(receiver.port)/callback",
+            "HTTP_PORT": "\(DistributedMesh.freePort())", "MALLA_PYTHON": DistributedMesh.python,
+        ]) { $1 }
+        let words = [DistributedMesh.binary, "dev", "--port", "\(port)", "--data", folder + "/data"]
+        let marks = folder + "/marks"
+
+        let first = try MeshProcess(words, environment: environment, log: folder + "/first.log")
+        try await ready(client)
+        let task = try await client.call("mesh", "pair", HoldingService.payload(1, marks: marks))
+        try await HoldingService.mark("begin first", in: marks)
+        // A second one on the same folder is refused while the first one holds it.
+        let rival = try await MeshProcess.run(
+            [DistributedMesh.binary, "dev", "--port", "\(DistributedMesh.freePort())", "--data", folder + "/data"],
+            environment: environment.merging(["HTTP_PORT": "\(DistributedMesh.freePort())"]) { $1 },
+            log: folder + "/rival.log"
+        )
+        #expect((rival >> 8) & 0xFF == 78)
+        await first.kill()
+
+        let second = try MeshProcess(words, environment: environment, log: folder + "/second.log")
+        do {
+            try await ready(client)
+            let answer = try await client.end("mesh", task, within: .seconds(40))
+            #expect(answer["errorCode"]?["status"]?.string == "ME_000", "\(answer.text)")
+            #expect(answer["response"]?["data"]?["first"]?["attempt"]?.int == 2, "\(answer.text)")
+            #expect(answer["response"]?["data"]?["second"]?["attempt"]?.int == 1, "\(answer.text)")
+            let called: Bool? = try await until(.seconds(15)) { receiver.callbacks(of: task).isEmpty ? nil : true }
+            #expect(called == true && Set(receiver.callbacks(of: task).map(\.id)).count == 1)
+            #expect(try await client.stats("mesh")["numRequestSuccess"]?.int == 1)
+        } catch {
+            await second.stop()
+            print((try? String(contentsOfFile: folder + "/second.log", encoding: .utf8))?.suffix(3000) ?? "")
+            throw error
+        }
+        await second.stop()
+        let tokens = try FileManager.default.attributesOfItem(atPath: folder + "/data/tokens.env")
+        #expect((tokens[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+        let told = try String(contentsOfFile: folder + "/second.log", encoding: .utf8)
+        #expect(!told.contains("CALLBACK_SECRET="), "tokens are shown once")
+    }
+
+    private func ready(_ client: MallaCall) async throws {
+        let up: Bool? = try await until(.seconds(30)) {
+            (try? await client.send("GET", "/readyz")) == nil ? nil : true
+        }
+        try #require(up == true, "malla dev is not ready after 30 s")
+    }
+}
