@@ -22,6 +22,14 @@ public protocol Ledger: Sendable {
     /// Accepts requests: per request one task, its run and its first jobs, or what was accepted before instead.
     func accept(_ requests: [NewTask]) async throws(LedgerError) -> [NewTask.Acceptance]
 
+    /// What ``accept(_:)`` would find of a request that came before: `repeated` or `clash`; nil for a new one.
+    func earlier(
+        app: String,
+        user: String,
+        request: String,
+        fingerprint: [UInt8]
+    ) async throws(LedgerError) -> NewTask.Acceptance?
+
     /// Creates direct jobs.
     func create(_ jobs: [JobRecord]) async throws(LedgerError)
 

@@ -25,6 +25,19 @@ extension LedgerContract {
             )
             let refused = try await fixture.ledger.task(again.task.id)
             try require(refused == nil, "a repeated request made a task")
+            let task = again.task
+            for (request, print, expected) in [
+                (task.request, task.fingerprint, NewTask.Acceptance.repeated(id)),
+                (task.request, [1, 2, 3], .clash(id)), ("another", task.fingerprint, nil),
+            ] {
+                let found = try await fixture.ledger.earlier(
+                    app: task.app,
+                    user: task.user,
+                    request: request,
+                    fingerprint: print
+                )
+                try requireEqual(found, expected, "what is known of the request '\(request)'")
+            }
             try requireEqual(try await fixture.ledger.accept([]), [], "acceptance of nothing")
         },
         Case("a request that arrives 50 times at once is created once") { fixture in

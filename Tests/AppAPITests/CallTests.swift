@@ -104,9 +104,14 @@ import Workflow
     @Test func aFullBacklogIsRefusedWithRetryAfter() async throws {
         let fixture = try await MarketplaceFixture(backlog: 1)
         try await fixture.serve { client in
-            #expect(try await client.call().status == 200)
+            let first = try await client.call(request: "once")
+            #expect(first.status == 200)
             let refused = try await client.call()
             #expect(refused.status == 429 && refused.code == "CO_401" && refused.headers[.retryAfter] != nil)
+            // What was accepted before is not new work.
+            let again = try await client.call(request: "once")
+            #expect(again.status == 200 && again.task == first.task)
+            #expect(try await client.call(["n": 2], request: "once").status == 409)
         }
     }
 

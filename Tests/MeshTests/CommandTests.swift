@@ -42,15 +42,17 @@ struct CommandTests {
         for name in ["RETENTION_DAYS", "APP_API_PORT", "RABBITMQ_QUEUE_TYPE", "S3_ENDPOINT", "DATABASE_URL"] {
             #expect(ended.text.contains(name), "\(name) is not named:\n\(ended.text)")
         }
-        #expect(ended.lines == 5 && !ended.text.contains("geheim"), "\(ended.text)")
+        // `check` goes on to the definitions.
+        #expect(ended.lines == 5 || role == "check", "\(ended.text)")
+        #expect(!ended.text.contains("geheim"), "\(ended.text)")
     }
 
     @Test func aWrongCommandLineEndsWith64() async throws {
         #expect(try await malla("frobnicate").code == 64)
         #expect(try await malla("dev", "--port", "many").code == 64)
-        let payload = try await malla("call", "bench/bench-3", "--payload", "{\"n\":")
+        let payload = try await malla("call", "bench/bench-3", "--payload", "{\"n\":", environment: tokens)
         #expect(payload.code == 64 && payload.text.contains("JSON"), "\(payload.text)")
-        let url = try await malla("result", "\(MeshID())", "--url", "localhost")
+        let url = try await malla("result", "\(MeshID())", "--url", "localhost", environment: tokens)
         #expect(url.code == 64 && url.text.contains("http"), "\(url.text)")
     }
 
@@ -71,7 +73,7 @@ struct CommandTests {
         let folder = FileManager.default.temporaryDirectory.appending(path: "malla-definitions-\(MeshID())").path()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try HoldingService.write(to: folder)
-        let file = folder + "/apps/mesh/app.yaml"
+        let file = folder + "/apps/holding/app.yaml"
         let text = try String(contentsOfFile: file, encoding: .utf8)
         let broken = text.replacing("before: { $ref: \"first#\" }", with: "before: { $ref: \"frist#\" }")
         try broken.write(toFile: file, atomically: true, encoding: .utf8)

@@ -29,8 +29,8 @@ struct EmbeddedMeshTests {
         let marks = folder + "/marks"
 
         let first = try MeshProcess(words, environment: environment, log: folder + "/first.log")
-        try await ready(client)
-        let task = try await client.call("mesh", "pair", HoldingService.payload(1, marks: marks))
+        try await ready(client, folder + "/first.log")
+        let task = try await client.call("holding", "pair", HoldingService.payload(1, marks: marks))
         try await HoldingService.mark("begin first", in: marks)
         // A second one on the same folder is refused while the first one holds it.
         let rival = try await MeshProcess.run(
@@ -43,17 +43,16 @@ struct EmbeddedMeshTests {
 
         let second = try MeshProcess(words, environment: environment, log: folder + "/second.log")
         do {
-            try await ready(client)
-            let answer = try await client.end("mesh", task, within: .seconds(40))
+            try await ready(client, folder + "/second.log")
+            let answer = try await client.end("holding", task, within: .seconds(40))
             #expect(answer["errorCode"]?["status"]?.string == "ME_000", "\(answer.text)")
             #expect(answer["response"]?["data"]?["first"]?["attempt"]?.int == 2, "\(answer.text)")
             #expect(answer["response"]?["data"]?["second"]?["attempt"]?.int == 1, "\(answer.text)")
             let called: Bool? = try await until(.seconds(15)) { receiver.callbacks(of: task).isEmpty ? nil : true }
             #expect(called == true && Set(receiver.callbacks(of: task).map(\.id)).count == 1)
-            #expect(try await client.stats("mesh")["numRequestSuccess"]?.int == 1)
+            #expect(try await client.stats("holding")["numRequestSuccess"]?.int == 1)
         } catch {
             await second.stop()
-            print((try? String(contentsOfFile: folder + "/second.log", encoding: .utf8))?.suffix(3000) ?? "")
             throw error
         }
         await second.stop()
@@ -63,10 +62,11 @@ struct EmbeddedMeshTests {
         #expect(!told.contains("CALLBACK_SECRET="), "tokens are shown once")
     }
 
-    private func ready(_ client: MallaCall) async throws {
+    private func ready(_ client: MallaCall, _ log: String) async throws {
         let up: Bool? = try await until(.seconds(30)) {
             (try? await client.send("GET", "/readyz")) == nil ? nil : true
         }
-        try #require(up == true, "malla dev is not ready after 30 s")
+        let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+        try #require(up == true, "malla dev is not ready after 30 s: \(said.suffix(3000))")
     }
 }

@@ -9,10 +9,10 @@ import Workflow
 
 /// A service with one slot that holds a job for some seconds and writes down when it begins and ends.
 enum HoldingService {
-    /// Writes its definition, and those of the app `mesh`, below a folder.
+    /// Writes its definition, and those of the app `holding`, below a folder.
     static func write(to folder: String) throws {
         for (path, text) in [
-            ("services/hold/service.yaml", service), ("services/hold/handler.py", handler), ("apps/mesh/app.yaml", app),
+            ("services/hold/service.yaml", service), ("services/hold/handler.py", handler), ("apps/holding/app.yaml", app),
         ] {
             let file = URL(filePath: folder + "/" + path)
             try FileManager.default.createDirectory(
@@ -76,7 +76,7 @@ enum HoldingService {
         """
 
     private static let app = """
-        app: mesh
+        app: holding
         prefix: ME
         deadline: 2m
         methods:

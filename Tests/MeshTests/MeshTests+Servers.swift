@@ -13,10 +13,10 @@ extension MeshTests {
             var tasks: [String] = []
             for number in 0..<3 {
                 let payload = HoldingService.payload(3, marks: mesh.folder + "/marks-\(number)")
-                tasks.append(try await mesh.client.call("mesh", "hold", payload))
+                tasks.append(try await mesh.client.call("holding", "hold", payload))
             }
             for task in tasks {
-                let answer = try await mesh.client.end("mesh", task, within: .seconds(25))
+                let answer = try await mesh.client.end("holding", task, within: .seconds(25))
                 #expect(answer["errorCode"]?["status"]?.string == "ME_000", "\(answer.text)")
                 #expect(answer["response"]?["data"]?["first"]?["attempt"]?.int == 1, "\(answer.text)")
                 #expect(try await mesh.callback(of: task).status == "ME_000")

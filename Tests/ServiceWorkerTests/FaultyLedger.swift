@@ -51,6 +51,16 @@ final class FaultyLedger: Ledger {
         return try await inner.accept(requests)
     }
 
+    func earlier(
+        app: String,
+        user: String,
+        request: String,
+        fingerprint: [UInt8]
+    ) async throws(LedgerError) -> NewTask.Acceptance? {
+        try check()
+        return try await inner.earlier(app: app, user: user, request: request, fingerprint: fingerprint)
+    }
+
     func create(_ jobs: [JobRecord]) async throws(LedgerError) {
         try check()
         try await inner.create(jobs)

@@ -12,15 +12,10 @@ import Workflow
 struct CallRoute: Sendable {
     private let marketplace: Marketplace
     private let media: PayloadMedia
-    private let repeats: RepeatedFetch
 
     init(marketplace: Marketplace, media: PayloadMedia) {
         self.marketplace = marketplace
         self.media = media
-        repeats = RepeatedFetch(
-            results: marketplace.parts.results,
-            timeToLive: marketplace.settings.resultTTL
-        )
     }
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
@@ -73,16 +68,16 @@ struct CallRoute: Sendable {
         let callbackURL = try await self.callbackURL(of: body)
         let given = body["payload"] ?? [:]
         let fingerprint = Self.fingerprint(definition.method, callbackURL, given)
-        let fetches = PayloadMedia.fetches(given, definition.input?.source)
-        if fetches,
-            let known = await repeats.task(
+        // The ledger tells repeats apart when it stores them. It is asked before only where a repeat would not get that
+        // far: a URL may be good for one read only, and a full backlog refuses what is new.
+        if PayloadMedia.fetches(given, definition.input?.source) || marketplace.intake.isFull(definition) {
+            let known = try await marketplace.intake.earlier(
                 app: app.name,
                 user: caller.user,
                 request: context.requestID,
                 fingerprint: fingerprint
             )
-        {
-            return known
+            if let known { return known }
         }
         try await marketplace.intake.admit(definition)
         let payload = try await media.resolve(
@@ -110,9 +105,7 @@ struct CallRoute: Sendable {
             createdAt: now,
             deadline: now + definition.deadline
         )
-        let id = try await marketplace.intake.accept(marketplace.planning.plan(task, definition))
-        if fetches { repeats.remember(id, of: task) }
-        return id
+        return try await marketplace.intake.accept(marketplace.planning.plan(task, definition))
     }
 
     /// The workflow that a request names, and its app.

@@ -13,6 +13,7 @@ import Workflow
 
 /// Accepts tasks: many requests become one transaction, and the first jobs are handed over after its commit.
 final class TaskIntake: Sendable {
+    private let ledger: any Ledger
     private let broker: any Broker
     private let backlog: BacklogGauge
     private let followUp: CommitFollowUp
@@ -20,12 +21,38 @@ final class TaskIntake: Sendable {
     private let brokerVerdict = Mutex<(at: ContinuousClock.Instant, answers: Bool)?>(nil)
 
     init(ledger: any Ledger, broker: any Broker, backlog: BacklogGauge, followUp: CommitFollowUp) {
+        self.ledger = ledger
         self.broker = broker
         self.backlog = backlog
         self.followUp = followUp
         batcher = Batcher(lanes: 2, maxSize: 128) { requests in
             await Self.accept(requests, ledger)
         }
+    }
+
+    /// The task that the same request made before; nil for a new one.
+    func earlier(
+        app: String,
+        user: String,
+        request: String,
+        fingerprint: [UInt8]
+    ) async throws(MarketplaceRefusal) -> TaskID? {
+        let found: NewTask.Acceptance?
+        do throws(LedgerError) {
+            found = try await ledger.earlier(app: app, user: user, request: request, fingerprint: fingerprint)
+        } catch {
+            throw .ledger(error)
+        }
+        switch found {
+        case nil, .created: return nil
+        case .repeated(let task): return task
+        case .clash(let task): throw Self.clash(request, task)
+        }
+    }
+
+    /// Whether a service that the workflow needs has all the work it may queue.
+    func isFull(_ definition: WorkflowDefinition) -> Bool {
+        backlog.full(among: definition.stages.lazy.map(\.service)) != nil
     }
 
     /// Refuses when a service that the workflow needs has all the work it may queue.
@@ -49,7 +76,7 @@ final class TaskIntake: Sendable {
         do {
             acceptance = try await batcher.submit(request)
         } catch let error as LedgerError {
-            throw .ledgerAway(error.code.description)
+            throw .ledger(error)
         } catch {
             throw .ledgerAway("the request was cancelled")
         }
@@ -62,12 +89,16 @@ final class TaskIntake: Sendable {
         case .repeated(let task):
             return task
         case .clash(let task):
-            throw MarketplaceRefusal(
-                .invalid,
-                .conflict,
-                "x-request-id: '\(request.task.request)' was used before with another body, by task \(task)"
-            )
+            throw Self.clash(request.task.request, task)
         }
+    }
+
+    private static func clash(_ request: String, _ task: TaskID) -> MarketplaceRefusal {
+        MarketplaceRefusal(
+            .invalid,
+            .conflict,
+            "x-request-id: '\(request)' was used before with another body, by task \(task)"
+        )
     }
 
     private static func accept(

@@ -78,6 +78,22 @@ extension PostgresLedger {
         return answers
     }
 
+    /// What became of a request that came before.
+    public func earlier(
+        app: String,
+        user: String,
+        request: String,
+        fingerprint: [UInt8]
+    ) async throws(LedgerError) -> NewTask.Acceptance? {
+        let key = [PostgresList([app]), PostgresList([user]), PostgresList([request])]
+        let rows = try await run(PostgresCall(Self.findRequests, key), on: quick)
+        return try rows.map { row throws(LedgerError) -> NewTask.Acceptance in
+            _ = try row.int()
+            let (id, first) = (try row.id(), try row.bytes())
+            return first == fingerprint ? .repeated(id) : .clash(id)
+        }.first
+    }
+
     private struct RequestKey: Comparable {
         let parts: [String]
         static func < (left: RequestKey, right: RequestKey) -> Bool {

@@ -37,6 +37,18 @@ extension SQLiteLedger {
         }
     }
 
+    /// What became of a request that came before.
+    public func earlier(
+        app: String,
+        user: String,
+        request: String,
+        fingerprint: [UInt8]
+    ) async throws(LedgerError) -> NewTask.Acceptance? {
+        try await read { db in
+            try TaskRows.earlier(app: app, user: user, request: request, fingerprint: fingerprint, db)
+        }
+    }
+
     /// Creates direct jobs.
     public func create(_ jobs: [JobRecord]) async throws(LedgerError) {
         guard !jobs.isEmpty else { return }

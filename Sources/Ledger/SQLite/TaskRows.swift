@@ -73,12 +73,32 @@ enum TaskRows {
             try db.run("INSERT INTO runs (task, encoded) VALUES (?, ?)", [task.id.blob, run.encoded.blob])
             return .created
         }
-        let before = try db.first(
-            "SELECT id, fingerprint FROM tasks WHERE app = ? AND user = ? AND request = ?",
-            [task.app, task.user, task.request]
-        ) { row in (id: try row.some(try row.meshID(0)), fingerprint: row.bytes(1) ?? []) }
+        let before = try earlier(
+            app: task.app,
+            user: task.user,
+            request: task.request,
+            fingerprint: task.fingerprint,
+            db
+        )
         guard let before else { throw LedgerError(.conflict, "the request was there and is gone") }
-        return before.fingerprint == task.fingerprint ? .repeated(before.id) : .clash(before.id)
+        return before
+    }
+
+    /// What became of a request that came before; nil for a new one.
+    static func earlier(
+        app: String,
+        user: String,
+        request: String,
+        fingerprint: [UInt8],
+        _ db: Database
+    ) throws -> NewTask.Acceptance? {
+        try db.first(
+            "SELECT id, fingerprint FROM tasks WHERE app = ? AND user = ? AND request = ?",
+            [app, user, request]
+        ) { row in
+            let id = try row.some(try row.meshID(0))
+            return row.bytes(1) == fingerprint ? .repeated(id) : .clash(id)
+        }
     }
 
     /// Writes how a task ended.
