@@ -113,7 +113,15 @@ final class CallbackReceiver: Sendable {
         }
         var thread = pthread_t()
         let box = Unmanaged.passRetained(Box(body)).toOpaque()
-        pthread_create(&thread, nil, { Unmanaged<Box>.fromOpaque($0!).takeRetainedValue().body(); return nil }, box)
+        pthread_create(
+            &thread,
+            nil,
+            {
+                Unmanaged<Box>.fromOpaque($0!).takeRetainedValue().body()
+                return nil
+            },
+            box
+        )
         pthread_detach(thread)
     }
 }

@@ -59,7 +59,11 @@ struct CommandTests {
     @Test func aServerThatIsAwayEndsWith69() async throws {
         let port = DistributedMesh.freePort()
         let ended = try await malla(
-            "stats", "--url", "http://127.0.0.1:\(port)", environment: ["MARKETPLACE_TOKEN": "t"])
+            "stats",
+            "--url",
+            "http://127.0.0.1:\(port)",
+            environment: ["MARKETPLACE_TOKEN": "t"]
+        )
         #expect(ended.code == 69 && ended.text.contains("127.0.0.1:\(port)"), "\(ended.text)")
     }
 
@@ -77,9 +81,12 @@ struct CommandTests {
         let text = try String(contentsOfFile: file, encoding: .utf8)
         let broken = text.replacing("before: { $ref: \"first#\" }", with: "before: { $ref: \"frist#\" }")
         try broken.write(toFile: file, atomically: true, encoding: .utf8)
-        let line = try #require(broken.split(separator: "\n", omittingEmptySubsequences: false).firstIndex {
-            $0.contains("frist#")
-        }) + 1
+        let line =
+            try #require(
+                broken.split(separator: "\n", omittingEmptySubsequences: false).firstIndex {
+                    $0.contains("frist#")
+                }
+            ) + 1
         for role in ["check", "app-api", "dev"] {
             let ended = try await malla(role, "--help", environment: definitions(folder))
             #expect(ended.code == 0)

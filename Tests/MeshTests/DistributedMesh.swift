@@ -30,7 +30,9 @@ final class DistributedMesh: Sendable {
     ///
     /// - Parameter holding: whether to serve the test's own ``HoldingService`` and not the shipped definitions.
     static func with(
-        workers: [String] = ["worker-a"], holding: Bool = false, _ body: (DistributedMesh) async throws -> Void
+        workers: [String] = ["worker-a"],
+        holding: Bool = false,
+        _ body: (DistributedMesh) async throws -> Void
     ) async throws {
         let servers = try #require(MeshServers.current, "the suite has no servers")
         let mesh = try await DistributedMesh(servers, holding: holding)
@@ -106,7 +108,10 @@ final class DistributedMesh: Sendable {
 
     private func start(_ name: String, _ words: [String], _ more: [String: String] = [:]) throws {
         let process = try MeshProcess(
-            [Self.binary] + words, environment: environment.merging(more) { $1 }, log: "\(folder)/\(name).log")
+            [Self.binary] + words,
+            environment: environment.merging(more) { $1 },
+            log: "\(folder)/\(name).log"
+        )
         running.withLock { $0[name] = process }
     }
 

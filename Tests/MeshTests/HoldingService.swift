@@ -12,11 +12,14 @@ enum HoldingService {
     /// Writes its definition, and those of the app `holding`, below a folder.
     static func write(to folder: String) throws {
         for (path, text) in [
-            ("services/hold/service.yaml", service), ("services/hold/handler.py", handler), ("apps/holding/app.yaml", app),
+            ("services/hold/service.yaml", service), ("services/hold/handler.py", handler),
+            ("apps/holding/app.yaml", app),
         ] {
             let file = URL(filePath: folder + "/" + path)
             try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+                at: file.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
             try Data(text.utf8).write(to: file)
         }
     }

@@ -62,7 +62,8 @@ struct MallaCall: Sendable {
         let url = try #require(answer["data"]?["presignedUrl"]?.string, "\(answer.text)")
         let reference = try #require(answer["data"]?["reference"]?.string, "\(answer.text)")
         let put = try await transfer.send(
-            TransferRequest("PUT", url, headers: [("content-type", type)], body: .bytes(bytes)))
+            TransferRequest("PUT", url, headers: [("content-type", type)], body: .bytes(bytes))
+        )
         guard put.head.status == 200 else {
             throw Unexpected(description: "PUT \(url): \(put.head.status) \(String(decoding: put.body, as: UTF8.self))")
         }
@@ -84,7 +85,12 @@ struct MallaCall: Sendable {
         ].map { (name: $0.0, value: $0.1) }
         let answer = try await transfer.send(
             TransferRequest(
-                method, (other ?? base) + path, headers: headers, body: body.map { .bytes($0.bytes) } ?? .none))
+                method,
+                (other ?? base) + path,
+                headers: headers,
+                body: body.map { .bytes($0.bytes) } ?? .none
+            )
+        )
         guard answer.head.status == 200 else {
             let text = String(decoding: answer.body, as: UTF8.self)
             throw Unexpected(description: "\(method) \(path): \(answer.head.status) \(text)")

@@ -29,7 +29,10 @@ struct MeshServers: Sendable {
         // Below /tmp: PostgreSQL runs as a user of its own there and must reach it.
         let folder = "/tmp/malla-mesh-\(MeshID())"
         try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
+            atPath: folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o711]
+        )
         try await script("start", folder)
         var values: [String: String] = [:]
         for line in try String(contentsOfFile: folder + "/env", encoding: .utf8).split(separator: "\n") {
@@ -70,9 +73,12 @@ struct MeshServers: Sendable {
         let name = "mesh_" + "\(MeshID())".replacing("-", with: "_")
         let status = try await MeshProcess.run(
             ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", "CREATE DATABASE \(name)", url],
-            environment: Self.environment, log: folder + "/psql.log")
+            environment: Self.environment,
+            log: folder + "/psql.log"
+        )
         try #require(status == 0, "psql could not make the database \(name): see \(folder)/psql.log")
-        return url.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/" + name
+        return url.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/"
+            + name
     }
 
     private static func script(_ words: String...) async throws {
@@ -80,7 +86,11 @@ struct MeshServers: Sendable {
         environment["RABBIT_CONSUMER_TIMEOUT_MS"] = "1000"
         environment["RABBIT_CHANNEL_TICK_MS"] = "500"
         let log = words[1] + "/servers.log"
-        let status = try await MeshProcess.run([root + "/scripts/servers.sh"] + words, environment: environment, log: log)
+        let status = try await MeshProcess.run(
+            [root + "/scripts/servers.sh"] + words,
+            environment: environment,
+            log: log
+        )
         guard status != 0 else { return }
         let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
         try #require(status == 0, "servers.sh \(words): \(said.suffix(2000))")
@@ -90,7 +100,9 @@ struct MeshServers: Sendable {
 /// Starts the servers before the first test of a suite and ends them after the last.
 struct MeshServersTrait: SuiteTrait, TestScoping {
     func provideScope(
-        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @Sendable () async throws -> Void
     ) async throws {
         let servers = try await MeshServers.start()
         let outcome: Result<Void, any Error>

@@ -33,7 +33,10 @@ struct MeshTests {
             #expect(numbers == Set(0..<50))
             for task in tasks { #expect(try await mesh.callback(of: task).status == "BE_000") }
             let callbacks = mesh.receiver.callbacks
-            #expect(callbacks.count == 50 && Set(callbacks.map(\.id)).count == 50 && Set(callbacks.map(\.task)) == Set(tasks))
+            #expect(
+                callbacks.count == 50 && Set(callbacks.map(\.id)).count == 50
+                    && Set(callbacks.map(\.task)) == Set(tasks)
+            )
             let stats = try await mesh.client.stats("bench")
             #expect(stats["numRequestSuccess"]?.int == 50 && stats["numRequestFailed"]?.int == 0, "\(stats.text)")
         }
@@ -44,7 +47,9 @@ struct MeshTests {
             let pictures = mesh.folder + "/pictures"
             let made = try await MeshProcess.run(
                 [DistributedMesh.python, MeshServers.root + "/demo/gallery.py", pictures],
-                environment: MeshServers.environment, log: mesh.folder + "/gallery.log")
+                environment: MeshServers.environment,
+                log: mesh.folder + "/gallery.log"
+            )
             try #require(made == 0, "demo/gallery.py failed: MALLA_PYTHON needs scikit-image")
             let list = try JSON(parsing: Array(Data(contentsOf: URL(filePath: pictures + "/gallery.json"))))
             let expected = try #require(list["expected"]?.string)
@@ -54,7 +59,10 @@ struct MeshTests {
             let app = "face-recognition"
 
             let enrol = try await mesh.client.call(
-                app, "enrol", ["name": .string(expected), "image": .string(portrait)])
+                app,
+                "enrol",
+                ["name": .string(expected), "image": .string(portrait)]
+            )
             let enrolled = try await mesh.client.end(app, enrol, within: .seconds(60))
             #expect(enrolled["errorCode"]?["status"]?.string == "FR_000", "\(enrolled.text)")
 
@@ -72,7 +80,12 @@ struct MeshTests {
         }
     }
 
-    private func upload(_ folder: String, _ file: String, _ name: String, _ mesh: DistributedMesh) async throws -> String {
+    private func upload(
+        _ folder: String,
+        _ file: String,
+        _ name: String,
+        _ mesh: DistributedMesh
+    ) async throws -> String {
         let bytes = Array(try Data(contentsOf: URL(filePath: folder + "/" + file)))
         return try await mesh.client.upload(name, bytes, type: "image/png")
     }

@@ -15,14 +15,14 @@ struct ProcessRunPodTests {
     private func with<Value>(
         _ handler: String,
         start: String = "{\"handler\": handler}",
-        definition: (inout ServiceDefinition) -> Void = { _ in },
+        concurrency: Int = 1,
         _ body: (ProcessFixture) async throws -> Value
     ) async throws -> Value {
         let code = "import runpod, os, asyncio, time\n\(handler)\nrunpod.serverless.start(\(start))\n"
         return try await ProcessFixture.with(
             code,
             python: RunPodPackage.python,
-            definition: definition,
+            definition: { $0.concurrency = concurrency },
             body
         )
     }
@@ -145,7 +145,7 @@ struct ProcessRunPodTests {
         try await with(
             handler,
             start: "{\"handler\": handler, \"concurrency_modifier\": lambda current: 8}",
-            definition: { $0.concurrency = 8 }
+            concurrency: 8
         ) { fixture in
             await withTaskGroup(of: Void.self) { group in
                 for number in 0..<24 {
