@@ -42,7 +42,10 @@ import Workflow
             embed.engine
                 == .process(
                     command: ["python3", "handler.py"],
-                    environment: ["OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "FACE_EMBED_PROFILE": "auto"]
+                    environment: [
+                        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "FACE_EMBED_PROFILE": "auto",
+                        "INSIGHTFACE_HOME": "~/.insightface", "INSIGHTFACE_PACK": "buffalo_l",
+                    ]
                 )
         )
         #expect(embed.memoryLimit == 4 << 30)
