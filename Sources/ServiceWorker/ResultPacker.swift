@@ -14,6 +14,9 @@ struct ResultPacker: Sendable {
         var stored: Completion.StoredResult?
     }
 
+    /// How many lists and objects of a result may lie within each other: templates of workflows put it into others.
+    static let maxDepth = 100
+
     private static let tries = 4
 
     private let service: ServiceDefinition
@@ -49,7 +52,7 @@ struct ResultPacker: Sendable {
         if case .native = service.engine, service.output == nil { return }
         let value: JSON
         do {
-            value = try JSON(parsing: result)
+            value = try JSON(parsing: result, maxDepth: Self.maxDepth)
         } catch {
             throw JobError(
                 .handler,

@@ -48,6 +48,8 @@ struct TicketDesk {
     private(set) var running = 0
     /// Whether no tickets are asked for.
     private(set) var isPaused = false
+    /// When that was last asked of the broker, which may not have heard it.
+    private var pausedAt: Instant?
     /// Whether nothing new is taken any more.
     private(set) var isDraining = false
 
@@ -115,7 +117,7 @@ struct TicketDesk {
 
     /// What to do now; `isOpen` says whether the worker as a whole takes new jobs.
     mutating func actions(at now: Instant, isOpen: Bool) -> [Action] {
-        guard !isDraining else { return drainActions() }
+        guard !isDraining else { return drainActions(at: now) }
         if let until = blockedUntil, until <= now { blockedUntil = nil }
         var actions: [Action] = []
         if blockedUntil == nil, let action = nextClaim(isOpen: isOpen) { actions.append(action) }
@@ -161,19 +163,33 @@ struct TicketDesk {
             claim?.tickets = []
         }
         let isStuck = free == 0 || blockedUntil != nil || !isOpen || claim != nil
-        if isStuck, let first = tickets.first, first.since + hold <= now || isPaused {
+        let wasOnItsWay = isPauseFresh(at: now)
+        if isStuck, let first = tickets.first, first.since + hold <= now || wasOnItsWay {
             stale += tickets.map(\.tag)
             tickets = []
         }
         guard !stale.isEmpty else { return [] }
-        defer { isPaused = true }
+        guard !wasOnItsWay else { return [.settle(stale, .requeued)] }
+        isPaused = true
+        pausedAt = now
         // Paused first: what is given back would be delivered here again at once.
-        return isPaused ? [.settle(stale, .requeued)] : [.pause, .settle(stale, .requeued)]
+        return [.pause, .settle(stale, .requeued)]
     }
 
-    private mutating func drainActions() -> [Action] {
-        var actions: [Action] = isPaused ? [] : [.pause]
-        isPaused = true
+    /// Whether what comes now was on its way when the pause was asked for.
+    ///
+    /// What comes later says that the broker does not know of the pause: given back at once it would come again at once.
+    private func isPauseFresh(at now: Instant) -> Bool {
+        isPaused && pausedAt.map { now < $0 + hold } ?? false
+    }
+
+    private mutating func drainActions(at now: Instant) -> [Action] {
+        var actions: [Action] = []
+        if !isPaused || (!tickets.isEmpty && !isPauseFresh(at: now)) {
+            actions.append(.pause)
+            isPaused = true
+            pausedAt = now
+        }
         if !tickets.isEmpty { actions.append(.settle(tickets.map(\.tag), .requeued)) }
         tickets = []
         return actions

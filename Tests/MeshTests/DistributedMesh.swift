@@ -97,6 +97,12 @@ final class DistributedMesh: Sendable {
         await process.kill()
     }
 
+    /// Asks a role to end, as a deploy does, and waits until it has.
+    func terminate(_ name: String) async throws {
+        let process = try #require(running.withLock { $0.removeValue(forKey: name) }, "\(name) is not running")
+        await process.stop()
+    }
+
     /// Waits until the task's callback has come, and until no other can: then they all must have one id.
     func callback(of task: String) async throws -> CallbackReceiver.Callback {
         let found = try await until(.seconds(15)) { receiver.callbacks(of: task).first }

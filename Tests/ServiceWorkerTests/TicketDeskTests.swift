@@ -74,6 +74,25 @@ import Workflow
         #expect(desk.actions(at: late, isOpen: true) == [.resume])
     }
 
+    @Test("A broker that did not hear of a pause is asked again, and tickets do not go round meanwhile")
+    func pausesAgain() {
+        var desk = desk(slots: 1)
+        desk.received(tags(0..<2), at: start)
+        _ = desk.actions(at: start, isOpen: true)
+        _ = desk.claimed(jobs: 1)
+        let paused = start + .seconds(1)
+        #expect(desk.actions(at: paused, isOpen: true) == [.pause, .settle(tags(1..<2), .requeued)])
+        let later = paused + .seconds(20)
+        desk.received(tags(2..<3), at: later)
+        #expect(desk.actions(at: later, isOpen: true).isEmpty, "held, not given back at once")
+        #expect(desk.nextWake() == later + .seconds(1))
+        #expect(
+            desk.actions(at: later + .seconds(1), isOpen: true) == [.pause, .settle(tags(2..<3), .requeued)]
+        )
+        desk.ended(handedBack: false, at: later + .seconds(2))
+        #expect(desk.actions(at: later + .seconds(2), isOpen: true) == [.resume])
+    }
+
     @Test("A claim that failed is repeated with the same leases, after a pause that grows")
     func repeatsClaim() throws {
         var desk = desk(slots: 2)

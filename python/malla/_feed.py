@@ -21,6 +21,8 @@ _WAIT_MS = 20_000
 _PLAIN_TIMEOUT = 90.0
 _POST_TIMEOUT = 30.0
 _PAUSE_429 = 5.0
+#: More than this goes in several requests: the worker takes 64 MiB at once.
+_BODY_BYTES = 32 << 20
 
 
 class Finished(NamedTuple):
@@ -122,6 +124,7 @@ class ExchangeFeed(Feed):
 
     def turn(self, done: List[Finished], slots: int, busy: bool = False) -> List[Work]:
         """See Feed."""
+        done = self._hand_in_large(done)
         waiting: List[Tuple[Work, bytes]] = []
         while True:
             if self.draining:
@@ -152,6 +155,13 @@ class ExchangeFeed(Feed):
             self._pause("exchange", answer, failed)
             if not done:
                 return []
+
+    def _hand_in_large(self, done: List[Finished]) -> List[Finished]:
+        """Hands in the first results while all together are too large for one request; returns the rest."""
+        while len(done) > 1 and sum(len(item.member) for item in done) > _BODY_BYTES:
+            self.turn(done[:1], 0)
+            done = done[1:]
+        return done
 
     def _body(self, done: List[Finished], waiting: List[Tuple[Work, bytes]]) -> bytes:
         parts = []

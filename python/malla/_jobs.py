@@ -13,6 +13,8 @@ from ._json import encode
 
 Job = Dict[str, Any]
 
+_PROGRESS_BYTES = 1 << 20
+
 
 class Work:
     """A job as it was taken. Id and lease are kept apart from the dict, which a handler may change."""
@@ -92,7 +94,7 @@ class Jobs:
 
     def set_progress(self, job: Job, value: Any) -> None:
         """Keeps the latest value only: a handler that reports in a tight loop must not fill the memory."""
-        encoded = encode(value)
+        encoded = encode(value, _PROGRESS_BYTES)
         with self._lock:
             if self._running.get(job["id"]) is None:
                 return

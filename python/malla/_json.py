@@ -10,13 +10,17 @@ from typing import Any, Optional, Tuple
 
 from ._errors import BadResult
 
+#: How many lists and dicts may lie within each other, and how many bytes a result may have as JSON.
+MAX_DEPTH = 100
+MAX_BYTES = 16 << 20
+
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Any, max_bytes: int = MAX_BYTES) -> bytes:
     """The value as UTF-8 JSON. Raises BadResult that names the place and type of the first value JSON cannot hold."""
     try:
-        return _encode(value).encode("utf-8")
+        text = _encode(value).encode("utf-8")
     except RecursionError:
         raise BadResult("the result is nested too deeply, or holds itself") from None
     except (TypeError, ValueError) as error:
@@ -24,6 +28,30 @@ def encode(value: Any) -> bytes:
         if found is None:
             raise BadResult("the result is not JSON: {}".format(error)) from None
         raise BadResult("the result is not JSON: at {} there is {}".format(found[0] or "its root", found[1])) from None
+    if len(text) > max_bytes:
+        raise BadResult(
+            "it has {} bytes as JSON and at most {} can be handed in; write what is large with malla.media.write and "
+            "hand in the reference".format(len(text), max_bytes)
+        )
+    # Few results have so many brackets; only those are looked through.
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _is_deep(value):
+        raise BadResult("the result is nested deeper than {} lists and objects".format(MAX_DEPTH))
+    return text
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, (dict, list, tuple))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, (dict, list, tuple))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _offender(value: Any, path: str, depth: int) -> Optional[Tuple[str, str]]:

@@ -48,6 +48,15 @@ class Contract:
                 if kind == "loop":
                     value = []; value.append(value); return value
                 if kind == "deep": return handler(job)
+                if kind == "nested":
+                    value = []
+                    for _ in range(100): value = [value]
+                    return value
+                if kind == "nearly":
+                    value = []
+                    for _ in range(99): value = {"a": value}
+                    return value
+                if kind == "large": return "x" * (16 << 20)
                 if kind == "surrogate": return ["\\ud800"]
                 if kind == "object": return {"o": object()}
                 if kind == "key": return {"o": {(1, 2): 3}}
@@ -55,7 +64,7 @@ class Contract:
             malla.serve(handler)
             """
         )
-        kinds = "raise invalid final bytes nan loop deep surrogate object key fine".split()
+        kinds = "raise invalid final bytes nan loop deep surrogate object key nested nearly large fine".split()
         names = dict(zip(kinds, self.put(*kinds)))
         self.assertEqual(self.server.result(names["fine"])["output"], "fine")
         error = self.error(names["raise"])
@@ -74,6 +83,11 @@ class Contract:
             error = self.error(names[kind])
             self.assertEqual((error["category"], error["final"]), ("bad_result", True), kind)
             self.assertIn(word, error["error_message"])
+        for kind, word in {"nested": "deeper than 100", "large": "malla.media.write"}.items():
+            error = self.error(names[kind])
+            self.assertEqual((error["category"], error["final"]), ("bad_result", True), kind)
+            self.assertIn(word, error["error_message"])
+        self.assertIn("output", self.server.result(names["nearly"]))
         self.assertLess(len(self.error(names["deep"])["error_traceback"]), 20_000)
 
     def test_async_jobs_run_at_once(self):

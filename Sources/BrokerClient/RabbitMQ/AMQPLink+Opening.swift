@@ -17,6 +17,9 @@ extension AMQPLink {
         "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
     ]
 
+    /// How long a call on an open connection may wait for its answer.
+    static let callPatience: Duration = .seconds(4)
+
     /// Opens the socket, with TLS where it is wanted; blocks for at most `limit` (and name resolution).
     static func open(
         _ raw: amqp_connection_state_t,

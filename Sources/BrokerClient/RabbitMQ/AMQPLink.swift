@@ -50,6 +50,9 @@ final class AMQPLink {
                 name
             )
             try Self.check(reply, "login", isLogin: true)
+            // Dialling is as patient as who waits for it; calls are not judged by that.
+            var patience = timeval(Self.callPatience)
+            amqp_set_rpc_timeout(raw, &patience)
         } catch {
             amqp_destroy_connection(raw)
             throw error

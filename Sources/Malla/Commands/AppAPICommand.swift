@@ -41,7 +41,7 @@ struct AppAPICommand: AsyncParsableCommand {
             bases: try serviceURLs(configuration),
             token: meshToken
         )
-        let (api, services) = try assembly.appAPI(
+        let (api, services, server) = try assembly.appAPI(
             definitions,
             handOver: handOver,
             host: host,
@@ -49,7 +49,7 @@ struct AppAPICommand: AsyncParsableCommand {
         )
         try await assembly.prepareLedger()
         try await assembly.untilTheLedgerAnswers { try await api.storeDefinitions() }
-        try await assembly.run(services)
+        try await assembly.run(services + [server])
     }
 
     private func serviceURLs(_ configuration: MeshConfiguration) throws -> [String: String] {

@@ -59,12 +59,12 @@ struct DevCommand: AsyncParsableCommand {
             secrets: secrets.values
         )
         try await parts.ledger.migrate()
-        let (admission, serviceServices) = try assembly.serviceAPI(
+        let (admission, tickets, serviceServer) = try assembly.serviceAPI(
             definitions.services,
             host: host,
             port: servicePort
         )
-        let (api, appServices) = try assembly.appAPI(
+        let (api, orchestration, appServer) = try assembly.appAPI(
             definitions,
             handOver: DirectHandOver(admission: admission),
             host: host,
@@ -72,7 +72,8 @@ struct DevCommand: AsyncParsableCommand {
         ) { Self.greet(base, secrets, definitions, folder: folder) }
         try await api.storeDefinitions()
         let worker = try assembly.worker(definitions.services)
-        try await assembly.run([worker] + serviceServices + appServices)
+        // Stopped from the last to the first: the worker drains while its completions are still settled.
+        try await assembly.run(tickets + orchestration + [worker, serviceServer, appServer])
         // The folder is held until here.
         _ = consume dataFolder
     }

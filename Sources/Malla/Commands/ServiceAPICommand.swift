@@ -39,12 +39,12 @@ struct ServiceAPICommand: AsyncParsableCommand {
         try ListeningPort.check(host: host, port: port, setting: "--port or HTTP_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
-        let (_, services) = try assembly.serviceAPI(
+        let (_, services, server) = try assembly.serviceAPI(
             selected,
             host: host,
             port: port
         )
         try await assembly.prepareLedger()
-        try await assembly.run(services)
+        try await assembly.run(services + [server])
     }
 }

@@ -20,14 +20,15 @@ struct RoleAssembly {
     let telemetry: Telemetry
     var secrets: [String: String] = [:]
 
-    /// The App API's services in the order in which they start; the HTTP server is last, so that it stops first.
+    /// The App API's services in the order in which they start, and its HTTP server, which comes after them all: it stops
+    /// first.
     func appAPI(
         _ definitions: Definitions,
         handOver: any JobHandOver,
         host: String,
         port: Int,
         onServing: @escaping @Sendable () async -> Void = {}
-    ) throws -> (api: AppAPI, services: [any Service]) {
+    ) throws -> (api: AppAPI, services: [any Service], server: any Service) {
         let metrics = telemetry.metricsText
         let appParts = AppParts(
             ledger: parts.ledger,
@@ -48,16 +49,16 @@ struct RoleAssembly {
             parts: appParts
         )
         let server = serve(api.router(), host: host, port: port, onServing)
-        return (api, api.services() + [server])
+        return (api, api.services(), server)
     }
 
-    /// The Service API's services, and the admission for an App API in the same process.
+    /// The Service API's services, its HTTP server, and the admission for an App API in the same process.
     func serviceAPI(
         _ services: [String: ServiceDefinition],
         host: String,
         port: Int,
         onServing: @escaping @Sendable () async -> Void = {}
-    ) throws -> (admission: Admission, services: [any Service]) {
+    ) throws -> (admission: Admission, services: [any Service], server: any Service) {
         let admission = Admission(services: services, broker: parts.broker, logger: telemetry.logger)
         let tickets = TicketLoop(
             services: Array(services.keys),
@@ -74,7 +75,7 @@ struct RoleAssembly {
             admission: admission,
             metrics: telemetry.metricsText
         )
-        return (admission, [tickets, serve(api.router(), host: host, port: port, onServing)])
+        return (admission, [tickets], serve(api.router(), host: host, port: port, onServing))
     }
 
     /// A worker for these services.
@@ -103,6 +104,8 @@ struct RoleAssembly {
     ) -> any Service where Context: RequestContext, Context.Source == ApplicationRequestContextSource {
         Application(
             router: router,
+            // A connection that says nothing, or stops in the middle of a request, is closed.
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { _ in await onServing() },
             logger: telemetry.logger

@@ -13,6 +13,9 @@ struct HandlerExchange: Sendable {
     let process: String
     let settings: ProcessEngineSettings
 
+    /// Above what a result may have, so that one which is too deep is judged by itself and harms no neighbour.
+    private static let maxDepth = ResultPacker.maxDepth + 60
+
     /// Takes in what the process hands in, and answers with jobs, perhaps after a wait.
     func answer(
         _ body: [UInt8]?,
@@ -25,7 +28,7 @@ struct HandlerExchange: Sendable {
             return .json(Array("{}".utf8))
         }
         do {
-            takeIn(body.isEmpty ? .object(JSONObject()) : try JSON(parsing: body))
+            takeIn(body.isEmpty ? .object(JSONObject()) : try JSON(parsing: body, maxDepth: Self.maxDepth))
         } catch {
             // Whose results these were is not known any more: only its end settles them.
             let reason = "what it handed in is not JSON (\(error.message) at byte \(error.offset))"

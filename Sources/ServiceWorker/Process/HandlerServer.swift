@@ -45,7 +45,9 @@ final class HandlerServer: Sendable {
             },
             logger: quiet
         )
-        let task = Task {
+        // Detached from the task-locals of the worker's service: with them, the SIGTERM that begins a drain would close this
+        // server as well, and no handler could hand in what it has finished.
+        let task = Task.detached {
             do {
                 try await application.run()
             } catch {
