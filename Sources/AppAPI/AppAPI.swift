@@ -70,6 +70,7 @@ public struct AppAPI: Sendable {
                 limits: LedgerTimers.Limits(retention: settings.retention)
             ),
             apps: catalog.names,
+            services: Set(catalog.services.keys),
             followUp: followUp,
             sender: sender,
             backlog: backlog,

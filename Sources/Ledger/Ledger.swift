@@ -36,6 +36,7 @@ public protocol Ledger: Sendable {
     /// Records what happened to jobs and whole tasks and advances their runs: the heart of the mesh.
     ///
     /// Locks tasks' runs, then jobs, each by id; drives a ``Settling``; writes what it plans; commits.
+    /// Results of a stage that come to more than ``Settling/maxOutputBytes`` are never loaded, so fail their run.
     func settle(
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
@@ -86,6 +87,9 @@ public protocol Ledger: Sendable {
     func takeCallbacks(apps: [String], limit: Int, hold: Duration) async throws(LedgerError) -> [CallbackRecord]
 
     /// Records attempts, each with the callback's state after it and when it is due again.
+    ///
+    /// An attempt that is no longer the callback's next one, because it was replayed or someone else was faster, goes
+    /// into the history only, unless it delivered what had been tried before. What is delivered stays delivered.
     func record(
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
     ) async throws(LedgerError)
@@ -122,7 +126,8 @@ public protocol Ledger: Sendable {
     func workers() async throws(LedgerError) -> [WorkerRecord]
 
     /// Deletes at most `limit` tasks (with runs, jobs and callbacks) and direct jobs that ended before `moment`; their
-    /// counts stay in the numbers. Returns how many tasks and direct jobs went.
+    /// counts stay in the numbers. A task whose callback is still to be sent stays. Returns how many tasks and direct
+    /// jobs went.
     func sweep(finishedBefore moment: Timestamp, limit: Int) async throws(LedgerError) -> Int
 
     /// Reads a small named document and its version; nil when there is none. Version 1 is the first.

@@ -17,9 +17,15 @@ public protocol RunFinishing: Sendable {
 
     /// Tells what is wrong with an input for a stage's service, or nil.
     func problem(withInput input: JSON, of stage: StageDefinition) -> String?
+
+    /// The most bytes that the results of one stage may have together to be referenced; more fail the run.
+    var maxOutputBytes: Int { get }
 }
 
 extension RunFinishing {
     /// Takes every input.
     public func problem(withInput input: JSON, of stage: StageDefinition) -> String? { nil }
+
+    /// 64 MiB: whoever advances a run has them in memory at once.
+    public var maxOutputBytes: Int { 64 << 20 }
 }

@@ -37,6 +37,8 @@ public struct Settling {
     private var fresh: [StageKey: [StageOutput.Entry]] = [:]
     private var definitions: [String: Result<WorkflowDefinition, JobError>] = [:]
     private var outputs: [StageKey: StageOutput] = [:]
+    /// The bytes of outputs that are too large to be read.
+    private var tooLarge: [StageKey: Int] = [:]
     /// The definitions that were supplied and could be read, for the ledger to keep at hand.
     public private(set) var learned: [WorkflowDefinition] = []
 
@@ -123,12 +125,23 @@ public struct Settling {
         }
     }
 
+    /// The most bytes that an output may have to be read: see ``supply(tooLarge:task:stage:)``.
+    public var maxOutputBytes: Int { finishing.maxOutputBytes }
+
     /// Gives what the ledger has of a stage's jobs; this transaction's own results are laid over it.
     public mutating func supply(output: StageOutput, task: TaskID, stage: Int) {
         let key = StageKey(task: task, stage: stage)
         let own = fresh[key] ?? []
         let ownItems = Set(own.map(\.item))
-        outputs[key] = StageOutput(entries: output.entries.filter { !ownItems.contains($0.item) } + own)
+        let all = StageOutput(entries: output.entries.filter { !ownItems.contains($0.item) } + own)
+        let bytes = all.byteCount
+        if bytes > maxOutputBytes { tooLarge[key] = bytes } else { outputs[key] = all }
+    }
+
+    /// Says that a stage's results were not read because they have `bytes` together, more than ``maxOutputBytes``.
+    public mutating func supply(tooLarge bytes: Int, task: TaskID, stage: Int) {
+        let key = StageKey(task: task, stage: stage)
+        tooLarge[key] = bytes + StageOutput(entries: fresh[key] ?? []).byteCount
     }
 
     /// Tells what to do next.
@@ -175,6 +188,12 @@ public struct Settling {
             switch engine.advance(run, events, payload: record.payload, outputs: known, at: now) {
             case .done(let run, let effects): return (run, effects, definition)
             case .needs(let stages):
+                for index in stages.sorted() {
+                    guard let bytes = tooLarge[StageKey(task: record.id, stage: index)] else { continue }
+                    let name = definition.stages[index].name
+                    let error = JobError.output(of: name, bytes: bytes, limit: maxOutputBytes)
+                    return (run.failed(after: events, at: now), [.finish(.failed(error, stage: name))], definition)
+                }
                 needs.outputs += stages.sorted().map { (record.id, $0) }
                 return nil
             }
@@ -189,7 +208,9 @@ public struct Settling {
             if let output = outputs[key] {
                 known[index] = output
             } else if let own = fresh[key], own.count == run.stages[index].total {
-                known[index] = StageOutput(entries: own)
+                // One that is too large is asked for like any other, should a reference need it.
+                let output = StageOutput(entries: own)
+                if output.byteCount <= maxOutputBytes { known[index] = output }
             }
         }
         return known

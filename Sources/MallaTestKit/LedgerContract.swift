@@ -38,7 +38,7 @@ public struct LedgerContract: Sendable {
 
     /// All cases.
     public static var cases: [Case] {
-        acceptCases + claimCases + jobCases + runCases + timeCases + callbackCases + viewCases
+        acceptCases + claimCases + jobCases + runCases + outputCases + timeCases + callbackCases + viewCases
     }
 
     private let make: Factory

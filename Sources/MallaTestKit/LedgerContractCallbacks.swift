@@ -102,6 +102,55 @@ extension LedgerContract {
             try requireEqual(try await fixture.ledger.callbacks(of: MeshID()).count, 0, "callbacks of nobody")
             try await fixture.ledger.record([])
         },
+        Case("a replay outlives the attempt that was under way") { fixture in
+            let task = try await ended(fixture)
+            let app = [LedgerFixture.app]
+            let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(600))
+            let callback = try unwrap(taken.first, "the callback")
+            for number in 1...8 {
+                try await fixture.ledger.record([(attempt(callback, number, status: 500), .pending, .seconds(600))])
+            }
+            try requireEqual(try await fixture.ledger.replayCallbacks(of: task), 1, "replayed")
+            try await fixture.ledger.record([(attempt(callback, 9, error: "refused"), .abandoned, nil)])
+            let stored = try unwrap(try await fixture.ledger.callbacks(of: task).first, "the callback")
+            try requireEqual(stored.callback.state, .pending, "state")
+            try requireEqual(stored.callback.attempts, 0, "attempts that count")
+            try requireEqual(stored.attempts.map(\.number), Array(1...9), "history")
+            let again = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(600))
+            try requireEqual(again.map(\.id), [callback.id], "due")
+        },
+        Case("of two who tried at once the one that delivered counts") { fixture in
+            let task = try await ended(fixture)
+            let app = [LedgerFixture.app]
+            let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(600))
+            let callback = try unwrap(taken.first, "the callback")
+            try await fixture.ledger.record([(attempt(callback, 1, status: 500), .pending, .zero)])
+            try await fixture.ledger.record([(attempt(callback, 1, status: 410), .abandoned, nil)])
+            let pending = try unwrap(try await fixture.ledger.callbacks(of: task).first, "the callback")
+            try requireEqual(pending.callback.state, .pending, "state after the slower one failed")
+            try await fixture.ledger.record([(attempt(callback, 1, status: 200), .delivered, nil)])
+            let stored = try unwrap(try await fixture.ledger.callbacks(of: task).first, "the callback")
+            try requireEqual(stored.callback.state, .delivered, "state after the slower one delivered")
+            try requireEqual(stored.attempts.count, 3, "history")
+        },
+        Case("the sweep leaves a task whose callback is still to be sent") { fixture in
+            let task = try await ended(fixture)
+            let other = try await ended(fixture)
+            let moment = Timestamp.now + .seconds(60)
+            try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 9), 0, "swept too early")
+            try requireEqual(try await fixture.ledger.callbacks(of: task).count, 1, "callbacks")
+            let taken = try await fixture.ledger.takeCallbacks(
+                apps: [LedgerFixture.app],
+                limit: 9,
+                hold: .seconds(600)
+            )
+            let callback = try unwrap(taken.first { $0.task == other }, "the other task's callback")
+            try await fixture.ledger.record([(attempt(callback, 1, status: 410), .abandoned, nil)])
+            // The one that stays is the oldest, and it does not take the other's place.
+            try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 1), 1, "swept")
+            try require(try await fixture.ledger.task(task) != nil, "the task is gone with its callback")
+            try require(try await fixture.ledger.task(other) == nil, "a swept task is still there")
+        },
         Case("takers at once never share a callback") { fixture in
             for _ in 0..<40 { _ = try await ended(fixture) }
             let taken = try await withThrowingTaskGroup(of: [MeshID].self) { group in

@@ -257,7 +257,7 @@ struct MarketplaceClient: Sendable {
         return Answer(
             status: response.status.code,
             headers: response.headers,
-            json: answer.isEmpty ? .null : try JSON(parsing: answer)
+            json: answer.isEmpty ? .null : try JSON(parsing: answer, maxDepth: 512)
         )
     }
 

@@ -79,11 +79,4 @@ import Workflow
         #expect(EnvelopeWriter.seconds(.milliseconds(3204)) == .number(JSONNumber(3.204)))
         #expect(EnvelopeWriter.seconds(.milliseconds(-5)) == 0)
     }
-
-    @Test func typesAreGuessedWithoutADefinition() {
-        #expect(AnswerData.guess("s3://media/a") == .s3Object)
-        #expect(AnswerData.guess([["dataType": "META_DATA", "data": 1]]) == .hybrid)
-        #expect(AnswerData.guess([]) == .metadata)
-        #expect(AnswerData.guess(["a": 1]) == .metadata)
-    }
 }

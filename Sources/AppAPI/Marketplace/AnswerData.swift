@@ -10,28 +10,17 @@ import Workflow
 struct AnswerData: Sendable {
     let media: any MediaStore
 
-    /// The members of `response` for an output.
+    /// A result may be nearly as deep as the engines allow, and the output's template lays more around it.
+    private static let storedDepth = 256
+
+    /// The members of `response` for an output; nil when it can't be read.
     ///
-    /// - Parameter definition: the run's definition; without it the type is told from the data.
-    func members(output: [UInt8]?, type: OutputDefinition.DataType?, expiresIn: Duration) -> [(String, JSON)] {
-        let data = Self.parse(output)
-        let type = type ?? Self.guess(data)
+    /// - Parameter type: what the run's definition says; without it the data are handed out as they are. Data that only
+    ///   look like a reference must get no URL: nobody checked whose media they name.
+    func members(output: [UInt8]?, type: OutputDefinition.DataType?, expiresIn: Duration) -> [(String, JSON)]? {
+        guard let output, let data = try? JSON(parsing: output, maxDepth: Self.storedDepth) else { return nil }
+        let type = type ?? .metadata
         return [("dataType", .string(type.rawValue)), ("data", present(data, as: type, expiresIn))]
-    }
-
-    /// Stored output as JSON; what can't be read counts as null.
-    static func parse(_ output: [UInt8]?) -> JSON {
-        guard let output, let json = try? JSON(parsing: output) else { return .null }
-        return json
-    }
-
-    /// Tells the type of an output whose definition is gone.
-    static func guess(_ data: JSON) -> OutputDefinition.DataType {
-        if let text = data.string, MediaReference(text) != nil { return .s3Object }
-        if let parts = data.array, !parts.isEmpty, parts.allSatisfy({ $0["dataType"]?.string != nil }) {
-            return .hybrid
-        }
-        return .metadata
     }
 
     private func present(_ data: JSON, as type: OutputDefinition.DataType, _ expiry: Duration) -> JSON {

@@ -47,15 +47,16 @@ struct TaskAnswer: Sendable {
     /// A finished task, with URLs that are fresh for this answer.
     func envelope(_ answer: FinalAnswer) -> JSON {
         let task = answer.task
-        let end = TaskEnd(task)
+        var end = TaskEnd(task)
         var members: [(String, JSON)] = [("taskId", .string(task.id.description))]
         if task.state == .succeeded {
             let definition = marketplace.catalog.definition(hash: task.definition)
-            members += marketplace.answers.members(
+            let output = marketplace.answers.members(
                 output: task.output,
                 type: definition?.output.type,
                 expiresIn: marketplace.settings.answerURLExpiry
             )
+            if let output { members += output } else { end = end?.withUnreadableOutput }
         }
         if let stages = answer.stages { members.append(("progress", ["stages": stages])) }
         return envelope(

@@ -12,8 +12,8 @@ struct TaskEnd: Sendable {
     let app: String
     let requestID: String
     let traceID: String
-    let code: MarketplaceCode
-    let reason: String
+    private(set) var code: MarketplaceCode
+    private(set) var reason: String
     let duration: Duration
 
     /// Reads a finished task; nil while it is under way.
@@ -25,6 +25,14 @@ struct TaskEnd: Sendable {
         traceID = task.trace.flatMap(TraceContext.traceID(of:)) ?? ""
         (code, reason) = Self.verdict(task)
         duration = (task.finishedAt ?? .now) - task.createdAt
+    }
+
+    /// The end of a task whose output can't be told: a success without its data would be a lie.
+    var withUnreadableOutput: Self {
+        var end = self
+        end.code = .unknown
+        end.reason = "the task succeeded, but its output can't be read"
+        return end
     }
 
     private static func verdict(_ task: TaskRecord) -> (MarketplaceCode, String) {

@@ -58,7 +58,7 @@ public struct AppRunFinishing: RunFinishing {
         definition: WorkflowDefinition?,
         at now: Timestamp
     ) -> [CallbackRecord] {
-        guard let url = task.callbackURL ?? settings.callbackURL, let end = TaskEnd(task) else { return [] }
+        guard let url = task.callbackURL ?? settings.callbackURL, var end = TaskEnd(task) else { return [] }
         var response: JSON = [:]
         if task.state == .succeeded {
             let members = answers.members(
@@ -66,7 +66,7 @@ public struct AppRunFinishing: RunFinishing {
                 type: definition?.output.type,
                 expiresIn: settings.callbackURLExpiry
             )
-            response = .object(JSONObject(members))
+            if let members { response = .object(JSONObject(members)) } else { end = end.withUnreadableOutput }
         }
         return [
             CallbackRecord(

@@ -14,6 +14,8 @@ struct AppTimers: Service {
     let ledger: any Ledger
     let timers: LedgerTimers
     let apps: [String]
+    /// The services that this process knows; the hand-over of others' jobs is left to their own App APIs.
+    let services: Set<String>
     let followUp: CommitFollowUp
     let sender: CallbackSender
     let backlog: BacklogGauge
@@ -49,7 +51,7 @@ struct AppTimers: Service {
     private func turn(_ number: Int) async throws(LedgerError) {
         if number.isMultiple(of: 2) { try await backlog.refresh() }
         try await timers.turn { turn in
-            followUp.desk.enqueue(turn.reaped)
+            followUp.desk.enqueue(turn.reaped.filter { services.contains($0.service) })
             for outcome in turn.outcomes { followUp.settled(outcome) }
             if !turn.reaped.isEmpty {
                 Counter(label: "malla_jobs_orphaned_total").increment(by: turn.reaped.count)

@@ -107,14 +107,18 @@ extension PostgresLedger {
         """
     )
 
-    /// What was delivered stays delivered, whatever a slower process says.
+    /// What was delivered stays delivered.
+    ///
+    /// An attempt that others have overtaken, above all a replay, changes nothing, unless it did deliver what another
+    /// process has tried as well.
     private static let updateCallback = PostgresStatement(
         "update_callback",
         """
         UPDATE callbacks SET attempts = greatest(attempts, $2::int),
-            state = CASE WHEN state = 1 THEN state ELSE $3::smallint END,
+            state = $3::smallint,
             due_at = coalesce(statement_timestamp() + $4::bigint * interval '1 microsecond', due_at)
-        WHERE id = $1::uuid
+        WHERE id = $1::uuid AND state <> 1
+            AND (attempts = $2::int - 1 OR ($3::smallint = 1 AND attempts >= $2::int))
         """
     )
 

@@ -81,7 +81,10 @@ extension PostgresLedger {
         let rows = try await connection.run(
             [
                 PostgresCall(Self.readDefinitions, [PostgresList(needs.definitions.sorted())]),
-                PostgresCall(Self.readOutputs, [PostgresList(tasks), PostgresList(stages)]),
+                PostgresCall(
+                    Self.readOutputs,
+                    [PostgresList(tasks), PostgresList(stages), Int64(clamping: settling.maxOutputBytes)]
+                ),
             ],
             limit: callLimit
         )
@@ -94,15 +97,20 @@ extension PostgresLedger {
             settling.supply(definitions: stored, for: needs.definitions)
             keep(settling.learned)
         }
-        var outputs = needs.outputs.map { _ in StageOutput(entries: []) }
+        var outputs = needs.outputs.map { _ in (bytes: 0, output: StageOutput(entries: [])) }
         let entries = try rows[1].map { row throws(LedgerError) in
-            (try row.int(), try Self.readEntry(&row))
+            (try row.int(), try row.int(), try Self.readEntry(&row))
         }
-        for (position, entry) in entries where outputs.indices.contains(position - 1) {
-            outputs[position - 1].entries.append(entry)
+        for (position, bytes, entry) in entries where outputs.indices.contains(position - 1) {
+            outputs[position - 1].bytes = bytes
+            if let entry { outputs[position - 1].output.entries.append(entry) }
         }
-        for (need, output) in zip(needs.outputs, outputs) {
-            settling.supply(output: output, task: need.task, stage: need.stage)
+        for (need, (bytes, output)) in zip(needs.outputs, outputs) {
+            if bytes > settling.maxOutputBytes {
+                settling.supply(tooLarge: bytes, task: need.task, stage: need.stage)
+            } else {
+                settling.supply(output: output, task: need.task, stage: need.stage)
+            }
         }
     }
 
@@ -115,8 +123,10 @@ extension PostgresLedger {
         }
     }
 
-    private static func readEntry(_ row: inout PostgresRow) throws(LedgerError) -> StageOutput.Entry {
-        let (item, state) = (try row.intIfAny(), try JobState(postgres: try row.int()))
+    /// Nil where a stage has no such job, or more than may be read.
+    private static func readEntry(_ row: inout PostgresRow) throws(LedgerError) -> StageOutput.Entry? {
+        guard let code = try row.intIfAny() else { return nil }
+        let (state, item) = (try JobState(postgres: code), try row.intIfAny())
         let (result, error) = (try row.bytesIfAny(), try row.bytesIfAny())
         if state == .succeeded { return StageOutput.Entry(item: item, outcome: .success(result ?? Array("null".utf8))) }
         let reason: JobError

@@ -191,7 +191,9 @@ extension PostgresLedger {
         """
         WITH old AS (
             SELECT id, app, user_id, method, state, (created_at AT TIME ZONE 'UTC')::date AS day FROM tasks
-            WHERE finished_at < $1::timestamptz ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+            WHERE finished_at < $1::timestamptz
+                AND NOT EXISTS (SELECT FROM callbacks c WHERE c.task_id = tasks.id AND c.state = 0)
+            ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED
         ), direct AS (
             SELECT id FROM jobs WHERE task_id IS NULL AND finished_at < $1::timestamptz
             ORDER BY finished_at LIMIT (SELECT greatest(0, $2::bigint - count(*)) FROM old) FOR UPDATE SKIP LOCKED

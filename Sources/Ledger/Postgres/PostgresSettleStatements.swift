@@ -34,14 +34,21 @@ extension PostgresLedger {
         "SELECT hash, stored FROM definitions WHERE hash = ANY($1::text[])"
     )
 
+    /// The size of each output's results, and its jobs unless that is more than `$3`; the sizes are known without
+    /// reading the results.
+    ///
     /// Cancelled items count as null, so they are not read.
     static let readOutputs = PostgresStatement(
         "read_outputs",
         """
-        SELECT u.n, j.item, j.state, j.result, j.error
+        SELECT u.n, s.bytes, j.state, j.item, j.result, j.error
         FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS u(task_id, stage, n)
-        JOIN jobs j ON j.task_id = u.task_id AND j.stage = u.stage
-        WHERE j.state IN (2, 3, 5)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(octet_length(result)), 0)::bigint AS bytes FROM jobs
+            WHERE task_id = u.task_id AND stage = u.stage AND state = 2
+        ) s
+        LEFT JOIN jobs j
+            ON j.task_id = u.task_id AND j.stage = u.stage AND j.state IN (2, 3, 5) AND s.bytes <= $3::bigint
         """
     )
 

@@ -46,11 +46,13 @@ extension SQLiteLedger {
             let now = clock()
             for (attempt, state, dueIn) in attempts {
                 try CallbackRows.insert(attempt, db)
-                // What was delivered stays delivered, whatever a process says that held it too long.
+                // What was delivered stays delivered. An attempt that others have overtaken, above all a replay,
+                // changes nothing, unless it did deliver what another process has tried as well.
                 try db.run(
                     """
-                    UPDATE callbacks SET state = ?, attempts = max(attempts, ?), due_at = coalesce(?, due_at)
-                    WHERE id = ? AND state <> 'delivered'
+                    UPDATE callbacks SET state = ?1, attempts = max(attempts, ?2), due_at = coalesce(?3, due_at)
+                    WHERE id = ?4 AND state <> 'delivered'
+                        AND (attempts = ?2 - 1 OR (?1 = 'delivered' AND attempts >= ?2))
                     """,
                     [
                         state.rawValue, attempt.number, dueIn.map { (now + $0).microseconds }, attempt.callback.blob,

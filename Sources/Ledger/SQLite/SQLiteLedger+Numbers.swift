@@ -105,7 +105,9 @@ extension SQLiteLedger {
             let old = try db.rows(
                 """
                 SELECT id, app, user, method, state, created_at FROM tasks
-                WHERE finished_at IS NOT NULL AND finished_at < ? ORDER BY finished_at LIMIT ?
+                WHERE finished_at IS NOT NULL AND finished_at < ? AND NOT EXISTS (
+                    SELECT 1 FROM callbacks WHERE callbacks.task = tasks.id AND callbacks.state = 'pending')
+                ORDER BY finished_at LIMIT ?
                 """,
                 [moment.microseconds, limit]
             ) { row in

@@ -104,7 +104,17 @@ extension SQLiteLedger {
             for definition in settling.learned { keep(definition) }
         }
         for (task, stage) in needs.outputs {
-            settling.supply(output: try output(task, stage, db), task: task, stage: stage)
+            // The lengths lie in the rows' heads, so nothing of the results is read for this.
+            let bytes =
+                try db.first(
+                    "SELECT sum(length(result)) FROM jobs WHERE task = ? AND stage = ? AND state = 'succeeded'",
+                    [task.blob, stage]
+                ) { $0[0] as Int? } ?? nil
+            if let bytes, bytes > settling.maxOutputBytes {
+                settling.supply(tooLarge: bytes, task: task, stage: stage)
+            } else {
+                settling.supply(output: try output(task, stage, db), task: task, stage: stage)
+            }
         }
     }
 

@@ -37,6 +37,9 @@ struct WorkflowReader {
     private mutating func workflow(_ method: String, deadline: Duration) -> WorkflowDefinition? {
         guard fields.isMap else { return nil }
         let input = fields.schema("input")
+        if input != nil, let member = fields.field("input") {
+            for problem in MediaPlaces.problems(in: member.value) { fields.add(problem.line, problem.message) }
+        }
         let deadline = fields.duration("deadline", default: deadline)
         let description = fields.text("description")
         let sources = stages(method)

@@ -102,6 +102,9 @@ extension PostgresMigration {
         // Unique: a claim that is repeated while the first is still under way waits for it and takes nothing more.
         "CREATE UNIQUE INDEX jobs_running ON jobs (worker, lease) WHERE state = 1",
         "CREATE INDEX jobs_task ON jobs (task_id, stage, item) WHERE task_id IS NOT NULL",
+        // For lists. The predicates above name the state, so a change of state writes every index anyway, and this one
+        // costs no more than (service, id) would.
+        "CREATE INDEX jobs_service ON jobs (service, state, id)",
         "CREATE INDEX jobs_direct_open ON jobs (deadline) WHERE task_id IS NULL AND state < 2 AND deadline IS NOT NULL",
         "CREATE INDEX jobs_direct_finished ON jobs (finished_at) WHERE task_id IS NULL AND finished_at IS NOT NULL",
         "CREATE INDEX callbacks_due ON callbacks (due_at) WHERE state = 0",

@@ -1,0 +1,62 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import LedgerSQLite
+import Logging
+import Plumbing
+import ResultStoreInProcess
+import Testing
+import Workflow
+
+@testable import AppAPI
+
+@Suite(.timeLimit(.minutes(1))) struct ReapedJobTests {
+    @Test func jobsOfUnknownServicesAreLeftToTheirOwnAPIs() async throws {
+        let fixture = try await MarketplaceFixture()
+        // The unknown service's job is the older one: handed over at all, it would come first.
+        for (service, age) in [("elsewhere", Duration.seconds(9)), ("alpha", .zero)] {
+            let job = Job(id: MeshID(at: .now - age), service: service, createdAt: .now)
+            try await fixture.ledger.create([JobRecord(job: job, input: Array("{}".utf8))])
+            // By a worker that never beats: a dead one.
+            #expect(try await fixture.ledger.claim(service: service, worker: "w", leases: [MeshID()]).count == 1)
+        }
+        let service = ServiceDefinition(name: "alpha", engine: .native(handler: "echo", options: .null))
+        let catalog = AppCatalog(apps: [], services: [service])
+        let sender = CallbackSender(delivery: CallbackDelivery(settings: fixture.settings, parts: fixture.parts))
+        let logger = fixture.parts.logger
+        var limits = LedgerTimers.Limits()
+        limits.reapAge = .milliseconds(200)
+        let timers = AppTimers(
+            ledger: fixture.ledger,
+            timers: LedgerTimers(ledger: fixture.ledger, apps: [], finishing: fixture.finishing, limits: limits),
+            apps: [],
+            services: Set(catalog.services.keys),
+            followUp: CommitFollowUp(
+                desk: HandOverDesk(
+                    port: fixture.handedOver,
+                    ledger: fixture.ledger,
+                    catalog: catalog,
+                    logger: logger
+                ),
+                results: fixture.results,
+                sender: sender,
+                resultTTL: .seconds(60),
+                logger: logger
+            ),
+            sender: sender,
+            backlog: BacklogGauge(ledger: fixture.ledger, catalog: catalog),
+            interval: .milliseconds(20),
+            logger: logger
+        )
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await timers.run() }
+            let first = try #require(await fixture.handedOver.jobs.first { _ in true })
+            #expect(first.service == "alpha")
+            group.cancelAll()
+        }
+        // Reaped was the other one too.
+        #expect(try await fixture.ledger.claim(service: "elsewhere", worker: "w", leases: [MeshID()]).count == 1)
+    }
+}
