@@ -19,6 +19,9 @@ public protocol Ledger: Sendable {
     /// Keeps definitions by their hash; one that is there already is left alone.
     func store(definitions: [WorkflowDefinition]) async throws(LedgerError)
 
+    /// A definition that was stored, also one that no file holds any more; nil for an unknown hash.
+    func definition(hash: String) async throws(LedgerError) -> WorkflowDefinition?
+
     /// Accepts requests: per request one task, its run and its first jobs, or what was accepted before instead.
     func accept(_ requests: [NewTask]) async throws(LedgerError) -> [NewTask.Acceptance]
 

@@ -117,6 +117,10 @@ extension LedgerContract {
             _ = try await fixture.view(task)
             try await fixture.ledger.ping()
             try await fixture.ledger.store(definitions: [fixture.chain])
+            let stored = try await fixture.ledger.definition(hash: fixture.chain.hash)
+            try requireEqual(stored?.stages.map(\.name), fixture.chain.stages.map(\.name), "the stored definition")
+            let unknown = try await fixture.ledger.definition(hash: "0000")
+            try require(unknown == nil, "a definition that nobody stored")
         },
     ]
 }

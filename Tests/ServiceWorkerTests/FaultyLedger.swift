@@ -51,6 +51,11 @@ final class FaultyLedger: Ledger {
         return try await inner.accept(requests)
     }
 
+    func definition(hash: String) async throws(LedgerError) -> WorkflowDefinition? {
+        try check()
+        return try await inner.definition(hash: hash)
+    }
+
     func earlier(
         app: String,
         user: String,

@@ -39,14 +39,14 @@ struct ResultRoute: Sendable {
         if let cached {
             guard marketplace.isVisible(cached.task, caller, app) else { throw Marketplace.unknownTask(id) }
             // Written at the end of the run it lacks the stages; the ledger has them.
-            if cached.stages != nil { return answer.envelope(cached) }
+            if cached.stages != nil { return try await answer.envelope(cached) }
         }
         do throws(MarketplaceRefusal) {
-            return await answer.envelope(try await marketplace.task(text, caller, app))
+            return try await answer.envelope(try await marketplace.task(text, caller, app))
         } catch {
             // While the ledger is away: a final answer is final, wherever it comes from.
             guard error.status == .serviceUnavailable, let cached else { throw error }
-            return answer.envelope(cached)
+            return try await answer.envelope(cached)
         }
     }
 

@@ -13,7 +13,7 @@ struct TaskAnswer: Sendable {
     let marketplace: Marketplace
 
     /// A task under way or at its end, as the ledger has it.
-    func envelope(_ view: TaskView) async -> JSON {
+    func envelope(_ view: TaskView) async throws(MarketplaceRefusal) -> JSON {
         let stages = StagesProgress.json(view)
         guard view.task.state == .running else {
             let answer = FinalAnswer(task: view.task, stages: stages)
@@ -21,7 +21,7 @@ struct TaskAnswer: Sendable {
                 [(ResultKey(.task, view.task.id), answer.bytes)],
                 timeToLive: marketplace.settings.resultTTL
             )
-            return envelope(answer)
+            return try await envelope(answer)
         }
         let id: JSON = .string(view.task.id.description)
         guard view.startedAt != nil else {
@@ -45,12 +45,12 @@ struct TaskAnswer: Sendable {
     }
 
     /// A finished task, with URLs that are fresh for this answer.
-    func envelope(_ answer: FinalAnswer) -> JSON {
+    func envelope(_ answer: FinalAnswer) async throws(MarketplaceRefusal) -> JSON {
         let task = answer.task
         var end = TaskEnd(task)
         var members: [(String, JSON)] = [("taskId", .string(task.id.description))]
         if task.state == .succeeded {
-            let definition = marketplace.catalog.definition(hash: task.definition)
+            let definition = try await definition(hash: task.definition)
             let output = marketplace.answers.members(
                 output: task.output,
                 type: definition?.output.type,
@@ -66,6 +66,16 @@ struct TaskAnswer: Sendable {
             end?.code ?? .unknown,
             end?.reason ?? ""
         )
+    }
+
+    /// The definition that a task ran, which no file may hold any more.
+    private func definition(hash: String) async throws(MarketplaceRefusal) -> WorkflowDefinition? {
+        if let today = marketplace.catalog.definition(hash: hash) { return today }
+        do throws(LedgerError) {
+            return try await marketplace.parts.ledger.definition(hash: hash)
+        } catch {
+            throw .ledger(error)
+        }
     }
 
     private func envelope(

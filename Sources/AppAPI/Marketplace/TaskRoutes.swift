@@ -15,7 +15,7 @@ struct TaskRoutes: Sendable {
     /// Cancels a task and its jobs; one that has ended is answered as it is.
     func cancel(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let (caller, app, view) = try await find(request, context)
-        guard view.task.state == .running else { return Response(json: await answer.envelope(view)) }
+        guard view.task.state == .running else { return Response(json: try await answer.envelope(view)) }
         do throws(LedgerError) {
             let outcome = try await marketplace.parts.ledger.settle(
                 [],
@@ -27,7 +27,7 @@ struct TaskRoutes: Sendable {
             throw marketplace.refusal(of: error)
         }
         let after = try await marketplace.task(context.parameters.get("task"), caller, app)
-        return Response(json: await answer.envelope(after))
+        return Response(json: try await answer.envelope(after))
     }
 
     /// Lists a task's callbacks with their attempts.

@@ -5,7 +5,7 @@
 public import Ledger
 import Plumbing
 import Synchronization
-import Workflow
+public import Workflow
 
 extension PostgresLedger {
     /// Records what happened to jobs and tasks; see ``Settling``.
@@ -111,6 +111,24 @@ extension PostgresLedger {
             } else {
                 settling.supply(output: output, task: need.task, stage: need.stage)
             }
+        }
+    }
+
+    /// A definition that was stored.
+    public func definition(hash: String) async throws(LedgerError) -> WorkflowDefinition? {
+        if let known = definitions.withLock({ $0[hash] }) { return known }
+        let rows = try await run(PostgresCall(Self.readDefinitions, [PostgresList([hash])]), on: quick)
+        let stored = try rows.map { row throws(LedgerError) in
+            _ = try row.text()
+            return try row.bytes()
+        }
+        guard let bytes = stored.first else { return nil }
+        do {
+            let definition = try WorkflowDefinition(stored: bytes)
+            keep([definition])
+            return definition
+        } catch {
+            throw LedgerError(.corrupt, "the definition \(hash): \(error)")
         }
     }
 

@@ -18,6 +18,11 @@ extension SQLiteLedger {
         }
     }
 
+    /// A definition that was stored.
+    public func definition(hash: String) async throws(LedgerError) -> WorkflowDefinition? {
+        try await read { [self] db in try definition(hash, db) }
+    }
+
     private func definition(_ hash: String, _ db: Database) throws -> WorkflowDefinition? {
         if let known = knownDefinitions([hash])[hash] { return known }
         let stored = try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) }
