@@ -17,6 +17,9 @@ public struct CallbackRecord: Sendable {
         case abandoned
     }
 
+    /// The app of a direct job's webhook; no app can be named so. Its `task` is the job's id.
+    public static let directApp = "@jobs"
+
     /// The callback's id: the `webhook-id` of every attempt.
     public var id: MeshID
     /// The task it tells of.

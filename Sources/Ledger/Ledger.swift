@@ -33,8 +33,12 @@ public protocol Ledger: Sendable {
         fingerprint: [UInt8]
     ) async throws(LedgerError) -> NewTask.Acceptance?
 
-    /// Creates direct jobs.
-    func create(_ jobs: [JobRecord]) async throws(LedgerError)
+    /// Creates direct jobs, all or none; tells of each what became of it, in their order.
+    ///
+    /// A dedup key is unique among the jobs of an owner (``JobLabels/ownerService``, nil being one as well); two of the
+    /// same key in one call: the second is `existing`, as the first.
+    @discardableResult
+    func create(_ jobs: [JobRecord]) async throws(LedgerError) -> [JobCreation]
 
     /// Records what happened to jobs and whole tasks and advances their runs: the heart of the mesh.
     ///
@@ -55,6 +59,14 @@ public protocol Ledger: Sendable {
         leases: [LeaseID]
     ) async throws(LedgerError) -> [JobRecord]
 
+    /// Claims up to `leases.count` due jobs of a service for a worker that holds them by time, first by rank; repeating
+    /// the same leases gives the same jobs. Their `leaseUntil` is set; the reaper goes by that alone.
+    func claim(_ claim: RemoteClaim) async throws(LedgerError) -> [JobRecord]
+
+    /// Makes leases of remote workers last `duration` from now; tells how they stand, in their order. A lease of a
+    /// worker that beats is told of and left as it is.
+    func renew(_ leases: [LeaseProbe], for duration: Duration) async throws(LedgerError) -> [LeaseProbe.Standing]
+
     /// Gives claimed jobs back to be claimed by others; a stale lease is passed over.
     ///
     /// - Returns: the jobs that wait again, for their tickets.
@@ -66,7 +78,8 @@ public protocol Ledger: Sendable {
     /// Removes a worker's row at its orderly end.
     func retire(worker: String) async throws(LedgerError)
 
-    /// Requeues the jobs of workers whose beat is older than `age`, or that have no row; removes rows of the long dead.
+    /// Requeues the jobs of workers whose beat is older than `age`, or that have no row, and those whose `leaseUntil` has
+    /// passed; removes rows of the long dead.
     ///
     /// - Returns: the jobs that wait again, for their tickets; and those that have been orphaned too often, still
     ///   running, for the caller to settle with `.orphaned`.
@@ -111,13 +124,29 @@ public protocol Ledger: Sendable {
     /// The jobs of a task without payloads, by stage and item, at most `limit`.
     func jobs(ofTask task: TaskID, limit: Int) async throws(LedgerError) -> [Job]
 
-    /// Jobs newest first, for people: by state and service, at most `limit`, created before `before`.
-    func jobs(
-        service: String?,
-        state: JobState?,
-        before: JobID?,
-        limit: Int
-    ) async throws(LedgerError) -> [Job]
+    /// Jobs newest first, without payloads.
+    func jobs(_ query: JobQuery) async throws(LedgerError) -> [Job]
+
+    /// The numbers of jobs by groups, sorted by group; swept jobs are not counted.
+    func statistics(_ query: JobStatisticsQuery) async throws(LedgerError) -> [JobStatistics]
+
+    /// How many due jobs of its service are claimed before this waiting job, counted up to `limit`; nil when it does not
+    /// wait or is not due.
+    func jobsAhead(of job: JobID, limit: Int) async throws(LedgerError) -> Int?
+
+    /// How the jobs of a service fared that ended last, newest first, as far as `limit` of the latest created tell;
+    /// cancelled ones are left out.
+    func timings(ofService service: String, limit: Int) async throws(LedgerError) -> [JobTiming]
+
+    /// The attempts of a job that did not succeed, oldest first; the ledger keeps at least the last 20 of each job.
+    func attempts(ofJob job: JobID) async throws(LedgerError) -> [AttemptRecord]
+
+    /// What waits and runs for these users; one without jobs has zeros.
+    func loads(ofUsers users: [String]) async throws(LedgerError) -> [UserLoad]
+
+    /// Tells how far the ranks reach that this process has given out, and reads what all have: a tail only ever grows,
+    /// one behind its queue's head is forgotten. Its loss is harmless.
+    func share(_ tails: [FairTail], services: [String]) async throws(LedgerError) -> FairView
 
     /// One job with its payloads; nil when there is none.
     func job(_ id: JobID) async throws(LedgerError) -> JobRecord?

@@ -61,6 +61,8 @@ public struct SettleOutcome: Sendable {
     public var callbacks: [CallbackRecord] = []
     /// The tasks that ended.
     public var finished: [TaskRecord] = []
+    /// The direct jobs that ended.
+    public var ended: [Job] = []
     /// The running jobs that were cancelled, with their leases: for a hint to their workers.
     public var cancelled: [Job] = []
 

@@ -24,8 +24,10 @@ public struct Settling {
         public var definitions: Set<String> = []
         /// Stages whose jobs' results and errors are needed: final jobs only, in any order.
         public var outputs: [(task: TaskID, stage: Int)] = []
+        /// Direct jobs that end with a webhook: their inputs are needed for it.
+        public var inputs: Set<JobID> = []
 
-        var isEmpty: Bool { definitions.isEmpty && outputs.isEmpty }
+        var isEmpty: Bool { definitions.isEmpty && outputs.isEmpty && inputs.isEmpty }
     }
 
     private let finishing: any RunFinishing
@@ -37,6 +39,9 @@ public struct Settling {
     private var fresh: [StageKey: [StageOutput.Entry]] = [:]
     private var definitions: [String: Result<WorkflowDefinition, JobError>] = [:]
     private var outputs: [StageKey: StageOutput] = [:]
+    /// Direct jobs that ended and whose callers want to be told, with their results.
+    private var announced: [(job: Job, result: [UInt8]?)] = []
+    private var inputs: [JobID: [UInt8]] = [:]
     /// The bytes of outputs that are too large to be read.
     private var tooLarge: [StageKey: Int] = [:]
     /// The definitions that were supplied and could be read, for the ledger to keep at hand.
@@ -88,6 +93,10 @@ public struct Settling {
         }
         for task in tasks { events[task.task, default: []].append(task.event) }
         writes.jobs = order.compactMap { updates[$0] }
+        // As they are in the end: one that was retried at once has not ended.
+        let ended = writes.jobs.filter { $0.job.task == nil && $0.job.state.isFinal }
+        writes.outcome.ended = ended.map(\.job)
+        announced = ended.filter { $0.job.labels?.webhook != nil }.map { ($0.job, $0.result) }
     }
 
     private mutating func note(before: Job, after: Job, result: [UInt8]?) {
@@ -144,9 +153,15 @@ public struct Settling {
         tooLarge[key] = bytes + StageOutput(entries: fresh[key] ?? []).byteCount
     }
 
+    /// Gives the inputs of jobs that were asked for.
+    public mutating func supply(inputs stored: [JobID: [UInt8]]) {
+        inputs.merge(stored) { _, new in new }
+    }
+
     /// Tells what to do next.
     public mutating func next() -> Step {
         var needs = Needs()
+        needs.inputs = Set(announced.map(\.job.id).filter { inputs[$0] == nil })
         var advanced: [(TaskID, RunAdvance)] = []
         for (task, events) in events.sorted(by: { $0.key < $1.key }) {
             guard let (record, run) = runs[task], run.state == .running else { continue }
@@ -161,6 +176,12 @@ public struct Settling {
         }
         guard needs.isEmpty else { return .needs(needs) }
         for (task, advance) in advanced { write(task, advance) }
+        for (job, result) in announced {
+            let callbacks = finishing.callbacks(for: job, input: inputs[job.id] ?? [], result: result, at: now)
+            writes.callbacks += callbacks
+            writes.outcome.callbacks += callbacks
+        }
+        announced = []
         events = [:]
         return .write(writes)
     }

@@ -19,6 +19,8 @@ public struct WorkerBeat: Sendable {
     public var running: Int
     /// Whether it drains: takes nothing new.
     public var isDraining: Bool
+    /// Whether it holds its jobs by time and speaks HTTP, instead of beating and taking tickets.
+    public var isRemote = false
     /// The last trouble of its handlers, as JSON, for whoever asks why; nil when there is none.
     public var trouble: [UInt8]?
 
@@ -30,6 +32,7 @@ public struct WorkerBeat: Sendable {
         slots: Int,
         running: Int,
         isDraining: Bool,
+        isRemote: Bool = false,
         trouble: [UInt8]? = nil
     ) {
         self.worker = worker
@@ -38,6 +41,7 @@ public struct WorkerBeat: Sendable {
         self.slots = slots
         self.running = running
         self.isDraining = isDraining
+        self.isRemote = isRemote
         self.trouble = trouble
     }
 }

@@ -39,6 +39,7 @@ public struct LedgerContract: Sendable {
     /// All cases.
     public static var cases: [Case] {
         acceptCases + claimCases + jobCases + runCases + outputCases + timeCases + callbackCases + viewCases
+            + directCases + retryCases + historyCases + remoteCases + queryCases + statisticsCases + fairCases
     }
 
     private let make: Factory

@@ -113,7 +113,7 @@ extension LedgerContract {
         Case("a waiting and a running job are cancelled; what its worker says later is stale") { fixture in
             try await fixture.create(2)
             let running = try await fixture.claimOne()
-            let jobs = try await fixture.ledger.jobs(service: "alpha", state: nil, before: nil, limit: 10)
+            let jobs = try await fixture.jobs { $0.services = ["alpha"] }
             let outcome = try await fixture.settle(all: jobs.map { Settlement(job: $0.id, event: .cancelled) })
             try requireEqual(outcome.verdicts, [.applied(.cancelled), .applied(.cancelled)], "verdicts")
             let standing = try await fixture.beat(

@@ -126,22 +126,17 @@ extension LedgerContract {
                 job.id = MeshID(at: job.createdAt + .seconds(1))
             }
             let running = try await fixture.claimOne()
-            let all = try await fixture.ledger.jobs(service: nil, state: nil, before: nil, limit: 10)
+            let all = try await fixture.jobs()
             try requireEqual(all.map(\.id), beta.map(\.id) + alpha.map(\.id).reversed(), "all jobs")
-            let page = try await fixture.ledger.jobs(service: nil, state: nil, before: all[1].id, limit: 2)
+            let page = try await fixture.jobs(limit: 2) { $0.before = all[1].id }
             try requireEqual(page.map(\.id), [all[2].id, all[3].id], "a page")
-            let found = try await fixture.ledger.jobs(service: "alpha", state: .running, before: nil, limit: 10)
+            let found = try await fixture.jobs { ($0.services, $0.states) = (["alpha"], [.running]) }
             try requireEqual(found.map(\.id), [running.job.id], "running jobs")
-            try requireEqual(
-                try await fixture.ledger.jobs(service: "alpha", state: .waiting, before: alpha[3].id, limit: 2).count,
-                2,
-                "a page of waiting jobs"
-            )
-            try requireEqual(
-                try await fixture.ledger.jobs(service: "gamma", state: nil, before: nil, limit: 10).count,
-                0,
-                "jobs of no service"
-            )
+            let waiting = try await fixture.jobs(limit: 2) {
+                ($0.services, $0.states, $0.before) = (["alpha"], [.waiting], alpha[3].id)
+            }
+            try requireEqual(waiting.count, 2, "a page of waiting jobs")
+            try requireEqual(try await fixture.jobs { $0.services = ["gamma"] }.count, 0, "jobs of no service")
         },
         Case("a job reads back as it was written") { fixture in
             let now = Timestamp.now

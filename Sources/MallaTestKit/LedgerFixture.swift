@@ -133,6 +133,27 @@ public struct LedgerFixture: Sendable {
         return jobs
     }
 
+    /// Creates direct jobs that carry labels; `edit` gets each job's with its index.
+    @discardableResult
+    public func create(
+        _ count: Int = 1,
+        service: String = "alpha",
+        labels edit: (inout JobLabels, Int) -> Void
+    ) async throws -> [Job] {
+        try await create(count, service: service) { job, index in
+            var labels = JobLabels()
+            edit(&labels, index)
+            job.labels = labels
+        }
+    }
+
+    /// The jobs that a query finds; one that `edit` leaves alone finds all.
+    public func jobs(limit: Int = 100, _ edit: (inout JobQuery) -> Void = { _ in }) async throws -> [Job] {
+        var query = JobQuery(limit: limit)
+        edit(&query)
+        return try await ledger.jobs(query)
+    }
+
     /// Claims up to `count` jobs for a worker that beats.
     public func claim(
         _ count: Int = 1,

@@ -22,7 +22,10 @@ public struct ResultStoreContract: Sendable {
         try await manyAtOnce()
         try await expires()
         try await streams()
+        try await longStreams()
+        try await counts()
         try await hints()
+        try await manyHints()
         try await store.ping()
     }
 
@@ -76,22 +79,79 @@ public struct ResultStoreContract: Sendable {
         )
     }
 
+    private func longStreams() async throws {
+        let key = ResultKey(.events, MeshID(), lease: MeshID())
+        for number in 0..<12_000 {
+            store.append(HandlerEvent(.partial, Array(String(number).utf8)).bytes, to: key, timeToLive: .seconds(60))
+        }
+        let kept = try await store.entries(of: key, after: nil, limit: 20_000).compactMap {
+            HandlerEvent(bytes: $0.value)
+        }
+        try expect(kept.last == HandlerEvent(.partial, Array("11999".utf8)), "the last of 12,000 entries is not kept")
+        try expect((5000..<6000).contains(kept.count), "a stream of 12,000 entries keeps \(kept.count)")
+    }
+
+    private func counts() async throws {
+        let counter = "test-\(MeshID())"
+        try expect(try await store.add(2, to: counter, timeToLive: .seconds(60)) == 2, "a counter does not begin at 0")
+        try expect(try await store.add(0, to: counter, timeToLive: .seconds(60)) == 2, "adding nothing changes it")
+        let less = try await store.add(-5, to: counter, timeToLive: .seconds(60))
+        try expect(less == -3, "a counter can't be taken from")
+        let store = store
+        let sums = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<500 { group.addTask { try await store.add(1, to: counter, timeToLive: .seconds(60)) } }
+            return try await group.reduce(into: Set<Int>()) { $0.insert($1) }
+        }
+        try expect(sums == Set(-2...497), "500 additions at once don't tell 500 different sums")
+        // Its life is counted from its beginning: additions do not lengthen it.
+        let brief = "test-\(MeshID())"
+        let limit = ContinuousClock.now + .seconds(5)
+        var last = 0
+        repeat {
+            try expect(ContinuousClock.now < limit, "a counter outlives its time by seconds")
+            let sum = try await store.add(1, to: brief, timeToLive: .milliseconds(100))
+            if sum <= last { return }
+            last = sum
+            try await Task.sleep(for: .milliseconds(10))
+        } while true
+    }
+
     private func hints() async throws {
-        let (one, two) = (store.cancelHints(), store.cancelHints())
-        let leases = [MeshID(), MeshID()]
+        try await hear(.cancelled([MeshID(), MeshID()]))
+        try await hear(.ended([MeshID()]))
+        try await hear(.waiting(service: "face-detection"))
+    }
+
+    private func hear(_ hint: Hint) async throws {
+        let (one, two) = (store.hints(), store.hints())
         let store = store
         // A listener may still be subscribing, and a hint that nobody hears is lost: so it is told until it is heard.
         let teller = Task {
             while !Task.isCancelled {
-                store.hintCancelled(leases)
+                store.tell(hint)
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
         defer { teller.cancel() }
         for stream in [one, two] {
-            var iterator = stream.makeAsyncIterator()
-            try expect(await iterator.next() == leases, "a listener hears something else")
+            // What was told last before may still be under way.
+            for await heard in stream where heard == hint { break }
         }
+    }
+
+    private func manyHints() async throws {
+        let stream = store.hints()
+        let leases = (0..<10_000).map { _ in MeshID() }
+        let mark = Hint.waiting(service: "test-\(MeshID())")
+        store.tell(.cancelled([]))
+        store.tell(.cancelled(leases))
+        store.tell(mark)
+        var heard: [MeshID] = []
+        for await hint in stream {
+            if hint == mark { break }
+            if case .cancelled(let some) = hint, some.first.map(leases.contains) == true { heard += some }
+        }
+        try expect(heard == leases, "of 10,000 ids told, \(heard.count) are heard")
     }
 }
 

@@ -8,12 +8,14 @@ import Workflow
 
 extension MeshModel {
     static let services = ["alpha", "beta"]
+    /// How long a remote worker's lease lasts.
+    private static let leaseDuration = Duration.seconds(20)
 
     /// One random step of someone, with a crash now and then between any two of its parts.
     mutating func step(isAccepting: Bool) throws {
         let api = Int.random(in: 0..<apis.count, using: &generator)
         let worker = Int.random(in: 0..<workers.count, using: &generator)
-        switch Int.random(in: 0..<20, using: &generator) {
+        switch Int.random(in: 0..<23, using: &generator) {
         case 0, 1: if isAccepting, tasks.count < 7 { try accept(by: api) }
         case 2, 3, 4: handOver(by: api)
         case 5, 6, 7, 8: take(by: worker)
@@ -24,6 +26,8 @@ extension MeshModel {
         case 16: if chance(20) { apis[api] = API() }
         case 17: chance(20) ? drain(worker) : cancelSomething(by: api)
         case 18: reap(by: api)
+        case 19: if isAccepting { createDirect(by: api) }
+        case 20: retrySomething(by: api)
         default: tick(by: api)
         }
     }
@@ -38,13 +42,16 @@ extension MeshModel {
     /// Takes a ticket and claims what is due first; the ticket may come again, the answer may get lost.
     private mutating func take(by index: Int) {
         let service = Self.services[Int.random(in: 0..<Self.services.count, using: &generator)]
-        guard workers[index].isAlive, workers[index].held.count < 4, tickets[service, default: 0] > 0 else { return }
-        if !chance(10) { tickets[service, default: 0] -= 1 }
+        let isRemote = workers[index].isRemote
+        guard workers[index].isAlive, workers[index].held.count < 4 else { return }
+        guard isRemote || tickets[service, default: 0] > 0 else { return }
+        if !isRemote, !chance(10) { tickets[service, default: 0] -= 1 }
         if crashes(index) { return }
         let lease = MeshID(high: 9, low: number())
         guard let first = due(service).first,
-            let job = JobRules.apply(.claimed(lease: lease, worker: workers[index].name), to: first, at: now)
+            var job = JobRules.apply(.claimed(lease: lease, worker: workers[index].name), to: first, at: now)
         else { return }
+        if isRemote { job.leaseUntil = now + Self.leaseDuration }
         jobs[job.id]?.job = job
         if crashes(index) { return }
         workers[index].held.append(Held(job: job, lease: lease))
@@ -112,6 +119,9 @@ extension MeshModel {
             guard let job = jobs[held.job.id]?.job else { return true }
             return job.state != .running || job.lease != held.lease
         }
+        if workers[index].isRemote {
+            for held in workers[index].held { jobs[held.job.id]?.job.leaseUntil = now + Self.leaseDuration }
+        }
         for settlement in workers[index].held.compactMap(\.completion) { publish(settlement) }
     }
 
@@ -127,7 +137,7 @@ extension MeshModel {
     /// A worker comes back under a new boot id: none of its old jobs is its own.
     private mutating func revive(_ index: Int) {
         guard !workers[index].isAlive else { return }
-        workers[index] = Worker(name: "w\(index)-\(number())")
+        workers[index] = Worker(name: "w\(index)-\(number())", isRemote: workers[index].isRemote)
     }
 
     private mutating func drain(_ index: Int) {
@@ -152,7 +162,8 @@ extension MeshModel {
     private mutating func reap(by api: Int) {
         let living = Set(workers.filter(\.isAlive).map(\.name))
         for job in jobs.values.map(\.job).sorted(by: { $0.id < $1.id }) where job.state == .running {
-            guard let worker = job.worker, let lease = job.lease, !living.contains(worker),
+            guard let worker = job.worker, let lease = job.lease,
+                job.leaseUntil.map({ $0 <= now }) ?? !living.contains(worker),
                 let after = JobRules.apply(.orphaned(lease: lease), to: job, at: now)
             else { continue }
             if after.state.isFinal {
@@ -161,6 +172,31 @@ extension MeshModel {
                 jobs[job.id]?.job = after
             }
         }
+    }
+
+    /// A Service API creates a direct job whose caller wants to be told of its end.
+    private mutating func createDirect(by api: Int) {
+        guard jobs.values.count(where: { $0.job.task == nil }) < 5 else { return }
+        var labels = JobLabels()
+        labels.webhook = "http://receiver.invalid/"
+        let job = Job(
+            id: MeshID(high: 8, low: number()),
+            service: Self.services[Int.random(in: 0..<Self.services.count, using: &generator)],
+            backoff: Backoff(base: .seconds(1), cap: .seconds(4), jitter: 0),
+            createdAt: now,
+            labels: labels
+        )
+        jobs[job.id] = JobRecord(job: job, input: Array("{}".utf8))
+        apis[api].ready.append(job)
+    }
+
+    /// A person retries a job, whatever became of it.
+    private mutating func retrySomething(by api: Int) {
+        guard chance(40), let id = jobs.keys.sorted().randomElement(using: &generator) else { return }
+        let hadEnded = jobs[id]?.job.state.isFinal ?? false
+        let outcome = settle([Settlement(job: id, event: .retried)])
+        if hadEnded, outcome.verdicts == [.applied(.waiting)] { revivals[id, default: 0] += 1 }
+        apis[api].ready += outcome.ready
     }
 
     /// The timer loop: time passes, jobs become due, deadlines end tasks, missing tickets are published.

@@ -25,6 +25,10 @@ struct ModelFinishing: RunFinishing {
     func callbacks(for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp) -> [CallbackRecord] {
         LedgerRunFinishing().callbacks(for: task, definition: definition, at: now)
     }
+
+    func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] {
+        LedgerRunFinishing().callbacks(for: job, input: input, result: result, at: now)
+    }
 }
 
 /// The mesh without I/O: a ledger in dictionaries, queues that lose and repeat, App APIs and workers that crash.
@@ -41,6 +45,8 @@ struct MeshModel {
     struct Worker {
         var name: String
         var isAlive = true
+        /// Whether it takes jobs by asking, holds them by time, and never beats.
+        var isRemote = false
         var held: [Held] = []
     }
 
@@ -55,7 +61,10 @@ struct MeshModel {
     var now = Timestamp(microseconds: 1_800_000_000_000_000)
     var jobs: [JobID: JobRecord] = [:]
     var tasks: [TaskID: (task: TaskRecord, run: Run)] = [:]
-    var callbacks: [TaskID: Int] = [:]
+    /// By task, and by direct job.
+    var callbacks: [MeshID: Int] = [:]
+    /// How often each direct job that had failed was retried.
+    var revivals: [JobID: Int] = [:]
     /// Tasks that someone asked to cancel, or whose deadline is soon.
     var disturbed: Set<TaskID> = []
     var tickets: [String: Int] = [:]
@@ -70,7 +79,7 @@ struct MeshModel {
         self.definitions = definitions
         byHash = Dictionary(uniqueKeysWithValues: definitions.map { ($0.hash, $0) })
         generator = SeededGenerator(seed: seed)
-        workers = (0..<3).map { Worker(name: "w\($0)") }
+        workers = (0..<3).map { Worker(name: "w\($0)") } + [Worker(name: "remote", isRemote: true)]
     }
 
     mutating func number() -> UInt64 {
@@ -83,9 +92,8 @@ struct MeshModel {
     // MARK: The handlers' answers
 
     func plan(of job: Job) -> [HandlerAnswer] {
-        guard let task = job.task else { return [.success] }
         var generator = SeededGenerator(
-            seed: task.low &* 31 &+ UInt64(job.stage ?? 0) &* 7 &+ UInt64((job.item ?? -1) + 1)
+            seed: (job.task ?? job.id).low &* 31 &+ UInt64(job.stage ?? 0) &* 7 &+ UInt64((job.item ?? -1) + 1)
         )
         switch Int.random(in: 0..<12, using: &generator) {
         case 0: return [.failure, .success]
@@ -181,6 +189,7 @@ struct MeshModel {
             switch settling.next() {
             case .needs(let needs):
                 settling.supply(definitions: [:], for: needs.definitions)
+                for id in needs.inputs { settling.supply(inputs: [id: jobs[id]?.input ?? []]) }
                 for (task, stage) in needs.outputs {
                     settling.supply(output: output(task, stage), task: task, stage: stage)
                 }

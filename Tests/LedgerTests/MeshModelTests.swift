@@ -54,10 +54,24 @@ struct MeshModelTests {
                 )
                 #expect(stage.succeeded + stage.failed <= stage.total, "seed \(seed): a join counted too much")
             }
-            for record in jobs where record.job.state == .succeeded {
-                let failures = model.plan(of: record.job).count { $0 == .failure }
-                #expect(record.job.failures == failures, "seed \(seed), job \(record.job.id): failures")
-            }
+            checkFailures(of: jobs, model, seed: seed)
+        }
+        let direct = model.jobs.values.filter { $0.job.task == nil }
+        for record in direct {
+            let id = record.job.id
+            let expected: JobState = model.succeeds(record.job) ? .succeeded : .failed
+            #expect(record.job.state == expected, "seed \(seed), direct job \(id): \(record.job)")
+            #expect(record.job.leaseUntil == nil, "seed \(seed), direct job \(id): a lease by time is left")
+            let ends = 1 + model.revivals[id, default: 0]
+            #expect(model.callbacks[id] == ends, "seed \(seed), direct job \(id): callbacks of \(ends) ends")
+        }
+        checkFailures(of: direct, model, seed: seed)
+    }
+
+    private func checkFailures(of jobs: [JobRecord], _ model: MeshModel, seed: Int) {
+        for record in jobs where record.job.state == .succeeded {
+            let failures = model.plan(of: record.job).count { $0 == .failure }
+            #expect(record.job.failures == failures, "seed \(seed), job \(record.job.id): failures")
         }
     }
 

@@ -48,7 +48,7 @@ struct PostgresFaultTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for record in records {
                     group.addTask {
-                        try await persisting { () async throws(LedgerError) in try await ledger.create([record]) }
+                        _ = try await persisting { () async throws(LedgerError) in try await ledger.create([record]) }
                     }
                 }
                 group.addTask {
@@ -85,7 +85,7 @@ struct PostgresFaultTests {
             var written: [JobID] = []
             for _ in 0..<300 {
                 let record = job()
-                try await persisting { () async throws(LedgerError) in try await ledger.create([record]) }
+                _ = try await persisting { () async throws(LedgerError) in try await ledger.create([record]) }
                 written.append(record.job.id)
                 report.yield(record.job.id)
             }

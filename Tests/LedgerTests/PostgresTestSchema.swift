@@ -69,8 +69,8 @@ struct PostgresTestSchema: Sendable {
         }
         try await execute(
             [
-                older("jobs", "run_after", "started_at", "deadline", "finished_at"), older("workers", "beat_at"),
-                older("callbacks", "due_at"), older("tasks", "deadline"),
+                older("jobs", "run_after", "started_at", "deadline", "finished_at", "lease_until"),
+                older("workers", "beat_at"), older("callbacks", "due_at"), older("tasks", "deadline"),
             ].joined(separator: "; ")
         )
     }

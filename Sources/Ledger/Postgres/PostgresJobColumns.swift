@@ -8,7 +8,8 @@ import Workflow
 
 /// How jobs are written to and read from the table `jobs`.
 enum PostgresJobColumns {
-    static let all: [(name: String, type: String)] = [
+    /// What every job has.
+    private static let own: [(name: String, type: String)] = [
         ("id", "uuid"), ("task_id", "uuid"), ("app", "text"), ("stage", "int"), ("item", "int"), ("service", "text"),
         ("state", "smallint"), ("lease", "uuid"), ("worker", "text"), ("attempt", "int"), ("failures", "int"),
         ("deaths", "int"), ("orphaned", "int"), ("max_attempts", "int"), ("backoff_base", "bigint"),
@@ -17,11 +18,19 @@ enum PostgresJobColumns {
         ("started_at", "timestamptz"), ("finished_at", "timestamptz"), ("error", "bytea"), ("trace", "text"),
     ]
 
-    /// What an insert writes.
-    static let inserted = all + [("input", "bytea")]
+    /// What an insert of a task's jobs writes.
+    static let inserted = own + [("input", "bytea")]
+
+    /// What an insert of direct jobs writes after `inserted`.
+    static let labelled: [(name: String, type: String)] = [
+        ("labels", "bytea"), ("owner_service", "text"), ("owner_ref", "text"), ("task_type", "text"),
+        ("model_profile", "text"), ("user_id", "text"), ("dedup", "bytea"), ("error_category", "text"),
+    ]
 
     /// The columns of a job with commas, each with a prefix such as `j.`.
-    static func list(_ prefix: String = "") -> String { PostgresStatement.names(all, prefix: prefix) }
+    static func list(_ prefix: String = "") -> String {
+        PostgresStatement.names(own + [("labels", "bytea"), ("lease_until", "timestamptz")], prefix: prefix)
+    }
 
     /// One list per column of `inserted`.
     static func parameters(_ records: [JobRecord]) throws(LedgerError) -> [any PostgresParameter] {
@@ -50,7 +59,25 @@ enum PostgresJobColumns {
         ]
     }
 
-    /// Reads the columns of `all`.
+    /// One list per column of `labelled`.
+    static func labelParameters(_ records: [JobRecord]) -> [any PostgresParameter] {
+        let labels = records.map(\.job.labels)
+        return [
+            PostgresList(optional: labels.map { $0?.json.bytes }),
+            PostgresList(optional: labels.map { $0?.ownerService }),
+            PostgresList(optional: labels.map { $0?.ownerRef }), PostgresList(optional: labels.map { $0?.taskType }),
+            PostgresList(optional: labels.map { $0?.modelProfile }), PostgresList(optional: labels.map { $0?.user }),
+            PostgresList(optional: labels.map { $0.flatMap(dedup) }),
+            PostgresList(optional: records.map { $0.job.error?.category.rawValue }),
+        ]
+    }
+
+    /// What the digest in `dedup` is of: no UTF-8 text holds the byte between owner and key.
+    static func dedup(_ labels: JobLabels) -> [UInt8]? {
+        labels.dedupKey.map { Array((labels.ownerService ?? "").utf8) + [0xFF] + Array($0.utf8) }
+    }
+
+    /// Reads the columns of `list`.
     static func read(_ row: inout PostgresRow) throws(LedgerError) -> Job {
         let (id, task, app) = (try row.id(), try row.idIfAny(), try row.textIfAny())
         let (stage, item, service) = (try row.intIfAny(), try row.intIfAny(), try row.text())
@@ -82,10 +109,20 @@ enum PostgresJobColumns {
         job.finishedAt = try row.momentIfAny()
         if let error = try row.bytesIfAny() { job.error = try JobError(stored: error) }
         job.trace = try row.textIfAny()
+        if let labels = try row.bytesIfAny() { job.labels = try readLabels(labels) }
+        job.leaseUntil = try row.momentIfAny()
         return job
     }
 
-    /// Reads the columns of `all`, then input, result and usage.
+    private static func readLabels(_ bytes: [UInt8]) throws(LedgerError) -> JobLabels {
+        do {
+            return JobLabels(json: try JSON(parsing: bytes))
+        } catch {
+            throw LedgerError(.corrupt, "stored bytes are not labels: \(error)")
+        }
+    }
+
+    /// Reads the columns of `list`, then input, result and usage.
     static func readRecord(_ row: inout PostgresRow) throws(LedgerError) -> JobRecord {
         let job = try read(&row)
         return JobRecord(job: job, input: try row.bytes(), result: try row.bytesIfAny(), usage: try row.bytesIfAny())

@@ -87,15 +87,24 @@ extension PostgresLedger {
 
     private static let list = PostgresStatement.names(PostgresCallbackColumns.all, prefix: "c.")
 
+    /// In turns by receiver among those due longest, so that one that is dead does not keep all others waiting.
     private static let takeCallbacks = PostgresStatement(
         "take_callbacks",
         """
         WITH due AS (
-            SELECT id FROM callbacks WHERE state = 0 AND due_at <= statement_timestamp() AND app = ANY($1::text[])
-            ORDER BY due_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+            SELECT id, due_at, row_number() OVER (PARTITION BY split_part(url, '/', 3) ORDER BY due_at, id) AS turn
+            FROM (
+                SELECT id, due_at, url FROM callbacks
+                WHERE state = 0 AND due_at <= statement_timestamp() AND app = ANY($1::text[])
+                ORDER BY due_at LIMIT greatest($2::bigint * 8, 2000)
+            ) first
+        ), picked AS (
+            SELECT c.id FROM due JOIN callbacks c ON c.id = due.id
+            WHERE c.state = 0 AND c.due_at <= statement_timestamp()
+            ORDER BY due.turn, due.due_at LIMIT $2::bigint FOR UPDATE OF c SKIP LOCKED
         )
         UPDATE callbacks c SET due_at = statement_timestamp() + $3::bigint * interval '1 microsecond'
-        FROM due WHERE c.id = due.id RETURNING \(list)
+        FROM picked WHERE c.id = picked.id RETURNING \(list)
         """
     )
 

@@ -41,17 +41,11 @@ extension PostgresLedger {
             Self.beat,
             [
                 beat.worker, beat.name, PostgresList(beat.services), Int32(clamping: beat.slots),
-                Int32(clamping: beat.running), beat.isDraining, beat.trouble, PostgresList(leases.map(\.job)),
-                PostgresList(leases.map(\.lease)),
+                Int32(clamping: beat.running), beat.isDraining, beat.trouble, beat.isRemote,
+                PostgresList(leases.map(\.job)), PostgresList(leases.map(\.lease)),
             ]
         )
-        return try await run(call, on: quick).map { row throws(LedgerError) in
-            switch (try row.intIfAny(), try row.bool()) {
-            case (1, true): .held
-            case (4, true), (5, true): .stopped
-            default: .settled
-            }
-        }
+        return try await run(call, on: quick).map(Self.readStanding)
     }
 
     /// Removes a worker's row.
@@ -71,6 +65,7 @@ extension PostgresLedger {
                 slots: slots,
                 running: running,
                 isDraining: isDraining,
+                isRemote: try row.bool(),
                 trouble: try row.bytesIfAny()
             )
             return WorkerRecord(beat: beat, beatAt: try row.moment(), startedAt: try row.moment())
@@ -79,35 +74,43 @@ extension PostgresLedger {
 
     // MARK: Statements
 
+    static let claim = claiming("claim")
+
     /// The n-th job by rank gets the n-th lease that holds none yet.
-    static let claim = PostgresStatement(
-        "claim",
-        """
-        WITH held AS (
-            SELECT id, lease FROM jobs WHERE state = 1 AND worker = $2::text AND lease = ANY($3::uuid[])
-        ), free AS (
-            SELECT array_agg(l.lease) AS leases, count(*) AS count FROM unnest($3::uuid[]) AS l(lease)
-            WHERE (l.lease IN (SELECT lease FROM held)) IS NOT TRUE
-        ), due AS (
-            SELECT id, rank FROM jobs
-            WHERE service = $1::text AND state = 0 AND run_after IS NULL
-                AND (deadline IS NULL OR deadline > statement_timestamp())
-            ORDER BY rank, id LIMIT (SELECT count FROM free) FOR UPDATE SKIP LOCKED
-        ), picked AS (
-            SELECT id, row_number() OVER (ORDER BY rank, id) AS n FROM due
-        ), taken AS (
-            UPDATE jobs j SET state = 1, attempt = j.attempt + 1, lease = free.leases[picked.n], worker = $2::text,
-                started_at = statement_timestamp()
-            FROM picked, free WHERE j.id = picked.id
-            RETURNING \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage
+    ///
+    /// - Parameters:
+    ///   - sets: what else the claim writes.
+    ///   - filter: which due jobs it takes.
+    static func claiming(_ name: String, sets: String = "", filter: String = "") -> PostgresStatement {
+        PostgresStatement(
+            name,
+            """
+            WITH held AS (
+                SELECT id, lease FROM jobs WHERE state = 1 AND worker = $2::text AND lease = ANY($3::uuid[])
+            ), free AS (
+                SELECT array_agg(l.lease) AS leases, count(*) AS count FROM unnest($3::uuid[]) AS l(lease)
+                WHERE (l.lease IN (SELECT lease FROM held)) IS NOT TRUE
+            ), due AS (
+                SELECT id, rank FROM jobs
+                WHERE service = $1::text AND state = 0 AND run_after IS NULL
+                    AND (deadline IS NULL OR deadline > statement_timestamp())\(filter)
+                ORDER BY rank, id LIMIT (SELECT count FROM free) FOR UPDATE SKIP LOCKED
+            ), picked AS (
+                SELECT id, row_number() OVER (ORDER BY rank, id) AS n FROM due
+            ), taken AS (
+                UPDATE jobs j SET state = 1, attempt = j.attempt + 1, lease = free.leases[picked.n],
+                    worker = $2::text, started_at = statement_timestamp()\(sets)
+                FROM picked, free WHERE j.id = picked.id
+                RETURNING \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage
+            )
+            SELECT * FROM taken
+            UNION ALL
+            SELECT \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage FROM held JOIN jobs j ON j.id = held.id
+            ORDER BY rank, id
+            """,
+            isRaceOnDuplicate: true
         )
-        SELECT * FROM taken
-        UNION ALL
-        SELECT \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage FROM held JOIN jobs j ON j.id = held.id
-        ORDER BY rank, id
-        """,
-        isRaceOnDuplicate: true
-    )
+    }
 
     private static let handBack = PostgresStatement(
         "hand_back",
@@ -116,7 +119,8 @@ extension PostgresLedger {
             SELECT j.id FROM jobs j JOIN unnest($1::uuid[], $2::uuid[]) AS u(id, lease) ON u.id = j.id
             WHERE j.state = 1 AND j.lease = u.lease ORDER BY j.id FOR UPDATE OF j
         )
-        UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL
+        UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL, lease_until = NULL,
+            history = \(StoredAttempt.appendPresent(outcome: "'handed_back'"))
         FROM (SELECT DISTINCT id FROM mine) AS mine WHERE j.id = mine.id RETURNING \(PostgresJobColumns.list("j."))
         """
     )
@@ -126,15 +130,15 @@ extension PostgresLedger {
         """
         WITH row AS (
             INSERT INTO workers AS w
-                (worker, name, services, slots, running, draining, trouble, beat_at, started_at)
-            VALUES ($1::text, $2::text, $3::text[], $4::int, $5::int, $6::bool, $7::bytea, clock_timestamp(),
-                clock_timestamp())
+                (worker, name, services, slots, running, draining, trouble, remote, beat_at, started_at)
+            VALUES ($1::text, $2::text, $3::text[], $4::int, $5::int, $6::bool, $7::bytea, $8::bool,
+                clock_timestamp(), clock_timestamp())
             ON CONFLICT (worker) DO UPDATE SET name = excluded.name, services = excluded.services,
                 slots = excluded.slots, running = excluded.running, draining = excluded.draining,
-                trouble = excluded.trouble, beat_at = excluded.beat_at
+                trouble = excluded.trouble, remote = excluded.remote, beat_at = excluded.beat_at
         )
         SELECT j.state, coalesce(j.lease = u.lease, false)
-        FROM unnest($8::uuid[], $9::uuid[]) WITH ORDINALITY AS u(id, lease, n) LEFT JOIN jobs j ON j.id = u.id
+        FROM unnest($9::uuid[], $10::uuid[]) WITH ORDINALITY AS u(id, lease, n) LEFT JOIN jobs j ON j.id = u.id
         ORDER BY u.n
         """
     )
@@ -144,7 +148,8 @@ extension PostgresLedger {
     private static let workers = PostgresStatement(
         "workers",
         """
-        SELECT worker, name, services, slots, running, draining, trouble, beat_at, started_at FROM workers
+        SELECT worker, name, services, slots, running, draining, remote, trouble, beat_at, started_at
+        FROM workers
         WHERE beat_at > statement_timestamp() - interval '30 seconds' ORDER BY worker
         """
     )

@@ -67,7 +67,14 @@ extension PostgresLedger {
         while true {
             switch settling.next() {
             case .needs(let needs): try await supply(needs, to: &settling, on: connection)
-            case .write(let writes): return try await write(writes, at: now, on: connection)
+            case .write(let writes):
+                let attempts = AttemptRecord.ended(
+                    by: settlements,
+                    verdicts: writes.outcome.verdicts,
+                    before: jobs,
+                    at: now
+                )
+                return try await write(writes, attempts: attempts, at: now, on: connection)
             }
         }
     }
@@ -77,6 +84,18 @@ extension PostgresLedger {
         to settling: inout Settling,
         on connection: PostgresConnection
     ) async throws(LedgerError) {
+        if !needs.inputs.isEmpty {
+            let call = PostgresCall(Self.readInputs, [PostgresList(needs.inputs.sorted())])
+            // One that is missing must not be asked for again.
+            var inputs = Dictionary(uniqueKeysWithValues: needs.inputs.map { ($0, [UInt8]()) })
+            for rows in try await connection.run([call], limit: callLimit) {
+                for (id, input) in try rows.map({ row throws(LedgerError) in (try row.id(), try row.bytes()) }) {
+                    inputs[id] = input
+                }
+            }
+            settling.supply(inputs: inputs)
+        }
+        guard !needs.definitions.isEmpty || !needs.outputs.isEmpty else { return }
         let (tasks, stages) = (needs.outputs.map(\.task), needs.outputs.map { Int32(clamping: $0.stage) })
         let rows = try await connection.run(
             [
@@ -160,11 +179,12 @@ extension PostgresLedger {
 
     private func write(
         _ writes: SettleWrites,
+        attempts: [JobID: AttemptRecord],
         at now: Timestamp,
         on connection: PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
         var calls: [PostgresCall] = []
-        if !writes.jobs.isEmpty { calls.append(try Self.updateJobs(writes.jobs)) }
+        if !writes.jobs.isEmpty { calls.append(try Self.updateJobs(writes.jobs, attempts)) }
         // New jobs come first: a run that ended in the same step cancels them as well.
         if !writes.created.isEmpty {
             calls.append(PostgresCall(Self.insertJobs, try PostgresJobColumns.parameters(writes.created)))
@@ -201,23 +221,30 @@ extension PostgresLedger {
         return outcome
     }
 
-    private static func updateJobs(_ updates: [SettleWrites.JobUpdate]) throws(LedgerError) -> PostgresCall {
+    private static func updateJobs(
+        _ updates: [SettleWrites.JobUpdate],
+        _ attempts: [JobID: AttemptRecord]
+    ) throws(LedgerError) -> PostgresCall {
         var errors: [[UInt8]?] = []
         for update in updates { errors.append(try update.job.error?.stored) }
         let jobs = updates.map(\.job)
-        return PostgresCall(
-            updateJobs,
-            [
-                PostgresList(jobs.map(\.id)), PostgresList(jobs.map(\.state.code)),
-                PostgresList(optional: jobs.map(\.lease)), PostgresList(optional: jobs.map(\.worker)),
-                PostgresList(jobs.map { Int32(clamping: $0.failures) }),
-                PostgresList(jobs.map { Int32(clamping: $0.deaths) }),
-                PostgresList(jobs.map { Int32(clamping: $0.orphaned) }), PostgresList(optional: jobs.map(\.runAfter)),
-                PostgresList(optional: jobs.map(\.startedAt)), PostgresList(optional: jobs.map(\.finishedAt)),
-                PostgresList(optional: errors), PostgresList(optional: updates.map(\.result)),
-                PostgresList(optional: updates.map(\.usage)),
-            ]
-        )
+        var parameters: [any PostgresParameter] = [
+            PostgresList(jobs.map(\.id)), PostgresList(jobs.map(\.state.code)),
+            PostgresList(optional: jobs.map(\.lease)), PostgresList(optional: jobs.map(\.worker)),
+            PostgresList(jobs.map { Int32(clamping: $0.failures) }),
+            PostgresList(jobs.map { Int32(clamping: $0.deaths) }),
+            PostgresList(jobs.map { Int32(clamping: $0.orphaned) }), PostgresList(optional: jobs.map(\.runAfter)),
+            PostgresList(optional: jobs.map(\.startedAt)), PostgresList(optional: jobs.map(\.finishedAt)),
+            PostgresList(optional: errors), PostgresList(optional: updates.map(\.result)),
+            PostgresList(optional: updates.map(\.usage)),
+        ]
+        if jobs.allSatisfy({ $0.state == .succeeded }), attempts.isEmpty {
+            return PostgresCall(updateSucceeded, parameters)
+        }
+        parameters.append(PostgresList(optional: jobs.map(\.deadline)))
+        parameters.append(PostgresList(optional: jobs.map { $0.error?.category.rawValue }))
+        parameters.append(PostgresList(optional: jobs.map { job in attempts[job.id].map(StoredAttempt.encode) }))
+        return PostgresCall(updateJobs, parameters)
     }
 
     private static func updateTasks(_ tasks: [TaskRecord]) throws(LedgerError) -> PostgresCall {

@@ -105,14 +105,6 @@ extension PostgresLedger {
         RequestKey(parts: [task.app, task.user, task.request])
     }
 
-    /// Creates direct jobs; one that is there already is left alone.
-    public func create(_ jobs: [JobRecord]) async throws(LedgerError) {
-        guard !jobs.isEmpty else { return }
-        let sorted = jobs.sorted { $0.job.id < $1.job.id }
-        let call = PostgresCall(Self.insertJobs, try PostgresJobColumns.parameters(sorted))
-        try await retryingConflicts { () async throws(LedgerError) in _ = try await run(call, on: durable) }
-    }
-
     /// A task with its run.
     public func task(_ id: TaskID) async throws(LedgerError) -> TaskView? {
         let rows = try await run(PostgresCall(Self.readTask, [id]), on: durable)

@@ -97,11 +97,13 @@ extension PostgresLedger {
         """
         WITH lost AS (
             SELECT j.id, j.orphaned FROM jobs j LEFT JOIN workers w ON w.worker = j.worker
-            WHERE j.state = 1 AND (w.worker IS NULL
-                OR w.beat_at < statement_timestamp() - $1::bigint * interval '1 microsecond')
+            WHERE j.state = 1 AND CASE WHEN j.lease_until IS NULL
+                THEN w.worker IS NULL OR w.beat_at < statement_timestamp() - $1::bigint * interval '1 microsecond'
+                ELSE j.lease_until <= statement_timestamp() END
             ORDER BY j.id LIMIT $2::bigint FOR UPDATE OF j SKIP LOCKED
         ), ready AS (
-            UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL, orphaned = j.orphaned + 1
+            UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL, lease_until = NULL,
+                orphaned = j.orphaned + 1, history = \(StoredAttempt.appendPresent(outcome: "'worker_lost'"))
             FROM lost WHERE j.id = lost.id AND lost.orphaned + 1 < $3::int RETURNING \(PostgresJobColumns.list("j."))
         )
         SELECT true, \(PostgresJobColumns.list()) FROM ready
@@ -186,17 +188,21 @@ extension PostgresLedger {
         """
     )
 
+    /// `c.state < 1` means pending, but does not invite to walk all that is pending.
     private static let sweep = PostgresStatement(
         "sweep",
         """
         WITH old AS (
             SELECT id, app, user_id, method, state, (created_at AT TIME ZONE 'UTC')::date AS day FROM tasks
             WHERE finished_at < $1::timestamptz
-                AND NOT EXISTS (SELECT FROM callbacks c WHERE c.task_id = tasks.id AND c.state = 0)
+                AND NOT EXISTS (SELECT FROM callbacks c WHERE c.task_id = tasks.id AND c.state < 1)
             ORDER BY finished_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED
         ), direct AS (
             SELECT id FROM jobs WHERE task_id IS NULL AND finished_at < $1::timestamptz
+                AND NOT EXISTS (SELECT FROM callbacks c WHERE c.task_id = jobs.id AND c.state < 1)
             ORDER BY finished_at LIMIT (SELECT greatest(0, $2::bigint - count(*)) FROM old) FOR UPDATE SKIP LOCKED
+        ), told AS (
+            SELECT id FROM old UNION ALL SELECT id FROM direct
         ), rolled AS (
             INSERT INTO user_numbers AS n (app, user_id, method, day, succeeded, failed, cancelled, timed_out)
             SELECT app, user_id, method, day, count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state = 3),
@@ -206,9 +212,9 @@ extension PostgresLedger {
                 failed = n.failed + excluded.failed, cancelled = n.cancelled + excluded.cancelled,
                 timed_out = n.timed_out + excluded.timed_out
         ), gone_attempts AS (
-            DELETE FROM callback_attempts a USING old, callbacks c WHERE c.task_id = old.id AND a.callback_id = c.id
+            DELETE FROM callback_attempts a USING told, callbacks c WHERE c.task_id = told.id AND a.callback_id = c.id
         ), gone_callbacks AS (
-            DELETE FROM callbacks c USING old WHERE c.task_id = old.id
+            DELETE FROM callbacks c USING told WHERE c.task_id = told.id
         ), gone_jobs AS (
             DELETE FROM jobs j USING old WHERE j.task_id = old.id
         ), gone_runs AS (

@@ -12,33 +12,6 @@ extension PostgresLedger {
         try await run(PostgresCall(Self.jobsOfTask, [task, Int64(limit)]), on: durable).map(PostgresJobColumns.read)
     }
 
-    /// Jobs newest first.
-    public func jobs(
-        service: String?,
-        state: JobState?,
-        before: JobID?,
-        limit: Int
-    ) async throws(LedgerError) -> [Job] {
-        // Its own statement per kind of filter: a generic plan can't use an index for "or null".
-        var conditions: [String] = []
-        var parameters: [any PostgresParameter] = [Int64(limit)]
-        var name = "list_jobs"
-        func add(_ word: String, _ condition: String, _ parameter: any PostgresParameter) {
-            parameters.append(parameter)
-            conditions.append(condition + " $\(parameters.count)::" + word)
-            name += "_\(word)"
-        }
-        if let service { add("text", "service =", service) }
-        if let state { add("smallint", "state =", state.code) }
-        if let before { add("uuid", "id <", before) }
-        let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-        let statement = PostgresStatement(
-            name,
-            "SELECT \(PostgresJobColumns.list()) FROM jobs\(filter) ORDER BY id DESC LIMIT $1::bigint"
-        )
-        return try await run(PostgresCall(statement, parameters), on: durable).map(PostgresJobColumns.read)
-    }
-
     /// One job with its payloads.
     public func job(_ id: JobID) async throws(LedgerError) -> JobRecord? {
         try await run(PostgresCall(Self.readJob, [id]), on: durable).map(PostgresJobColumns.readRecord).first

@@ -58,21 +58,53 @@ extension PostgresLedger {
         ("finished_at", "timestamptz"), ("error", "bytea"), ("result", "bytea"), ("usage", "bytea"),
     ]
 
-    static let updateJobs = PostgresStatement(
-        "update_jobs",
-        """
-        UPDATE jobs j SET state = u.state, lease = u.lease, worker = u.worker, failures = u.failures, deaths = u.deaths,
-            orphaned = u.orphaned, run_after = u.run_after, started_at = u.started_at, finished_at = u.finished_at,
-            error = u.error, result = u.result, usage = coalesce(u.usage, j.usage)
-        FROM \(PostgresStatement.unnest(updated)) WHERE j.id = u.id
-        """
-    )
+    /// What only an end without success, or a new beginning, may change.
+    private static let troubled: [(name: String, type: String)] = [
+        ("deadline", "timestamptz"), ("error_category", "text"), ("ended", "bytea"),
+    ]
 
-    private static func cancel(_ name: String, _ filter: String) -> PostgresStatement {
+    private static func update(
+        _ name: String,
+        _ columns: [(name: String, type: String)],
+        _ sets: String
+    ) -> PostgresStatement {
         PostgresStatement(
             name,
             """
-            UPDATE jobs j SET state = $4::smallint, run_after = NULL, finished_at = $2::timestamptz, error = $3::bytea
+            UPDATE jobs j SET state = u.state, lease = u.lease, worker = u.worker, lease_until = NULL,
+                failures = u.failures, deaths = u.deaths, orphaned = u.orphaned, run_after = u.run_after,
+                started_at = u.started_at, finished_at = u.finished_at, error = u.error, result = u.result,
+                usage = coalesce(u.usage, j.usage), \(sets)
+            FROM \(PostgresStatement.unnest(columns)) WHERE j.id = u.id
+            """
+        )
+    }
+
+    /// For jobs that all succeeded: the usual case writes no history.
+    static let updateSucceeded = update("update_succeeded", updated, "error_category = NULL")
+
+    static let updateJobs = update(
+        "update_jobs",
+        updated + troubled,
+        """
+        deadline = u.deadline, error_category = u.error_category,
+        history = CASE WHEN u.ended IS NULL THEN j.history ELSE \(StoredAttempt.append("u.ended")) END
+        """
+    )
+
+    /// The inputs of direct jobs whose callers are told of their ends.
+    static let readInputs = PostgresStatement("read_inputs", "SELECT id, input FROM jobs WHERE id = ANY($1::uuid[])")
+
+    private static func cancel(_ name: String, _ filter: String) -> PostgresStatement {
+        let outcome = "CASE $4::smallint WHEN 5 THEN 'timed_out' ELSE 'cancelled' END"
+        return PostgresStatement(
+            name,
+            """
+            UPDATE jobs j SET state = $4::smallint, run_after = NULL, lease_until = NULL,
+                finished_at = $2::timestamptz, error = $3::bytea,
+                error_category = CASE $4::smallint WHEN 5 THEN 'timeout' ELSE 'cancelled' END,
+                history = CASE WHEN j.state = 1 THEN \(StoredAttempt.appendPresent(outcome: outcome))
+                    ELSE j.history END
             WHERE j.task_id = $1::uuid AND j.state IN (0, 1)\(filter) RETURNING \(PostgresJobColumns.list("j."))
             """
         )

@@ -14,16 +14,20 @@ enum JobRows {
     static let columns = """
         id, task, app, stage, item, service, state, lease, worker, attempt, failures, deaths, orphaned, max_attempts,
         backoff_base, backoff_cap, backoff_jitter, timeout, deadline, run_after, rank, created_at, started_at,
-        finished_at, error, trace
+        finished_at, error, trace, labels, lease_until
         """
     /// Everything, in the order of ``record(_:)``.
     static let allColumns = columns + ", input, result, usage"
 
-    private static let insertion =
-        "INSERT INTO jobs (\(allColumns)) VALUES (\(Array(repeating: "?", count: 29).joined(separator: ",")))"
+    /// What only filters read.
+    private static let searchColumns = "owner_service, owner_ref, task_type, model_profile, user, dedup_key"
+    private static let insertion = """
+        INSERT INTO jobs (\(allColumns), \(searchColumns), error_category)
+        VALUES (\(Array(repeating: "?", count: 38).joined(separator: ",")))
+        """
     private static let change = """
         state = ?, lease = ?, worker = ?, attempt = ?, failures = ?, deaths = ?, orphaned = ?, run_after = ?,
-        started_at = ?, finished_at = ?, error = ?
+        started_at = ?, finished_at = ?, error = ?, error_category = ?, lease_until = ?, deadline = ?
         """
 
     static func job(_ row: Row) throws -> Job {
@@ -46,7 +50,8 @@ enum JobRows {
             runAfter: row.moment(19),
             rank: row[20],
             createdAt: try row.some(row.moment(21)),
-            trace: row[25]
+            trace: row[25],
+            labels: try row.labels(26)
         )
         job.state = try row.some((row[6] as String?).flatMap(JobState.init(rawValue:)))
         job.lease = try row.meshID(7)
@@ -58,19 +63,23 @@ enum JobRows {
         job.startedAt = row.moment(22)
         job.finishedAt = row.moment(23)
         job.error = try row.jobError(24)
+        job.leaseUntil = row.moment(27)
         return job
     }
 
     static func record(_ row: Row) throws -> JobRecord {
-        JobRecord(job: try job(row), input: row.bytes(26) ?? [], result: row.bytes(27), usage: row.bytes(28))
+        JobRecord(job: try job(row), input: row.bytes(28) ?? [], result: row.bytes(29), usage: row.bytes(30))
     }
 
     static func find(_ id: JobID, _ db: Database) throws -> Job? {
         try db.first("SELECT \(columns) FROM jobs WHERE id = ?", [id.blob], job)
     }
 
-    static func insert(_ record: JobRecord, _ db: Database) throws {
-        let job = record.job
+    /// Inserts a job.
+    ///
+    /// - Parameter user: whose it is when it belongs to a task, as ``user(of:)`` says; a direct job's labels tell.
+    static func insert(_ record: JobRecord, user: String? = nil, _ db: Database) throws {
+        let (job, labels) = (record.job, record.job.labels)
         var values: [(any DatabaseValueConvertible)?] = [
             job.id.blob, job.task?.blob, job.app, job.stage, job.item, job.service, job.state.rawValue,
             job.lease?.blob, job.worker, job.attempt, job.failures, job.deaths, job.orphaned, job.maxAttempts,
@@ -80,7 +89,10 @@ enum JobRows {
             job.timeout.wholeMicroseconds, job.deadline?.microseconds, job.runAfter?.microseconds, job.rank,
             job.createdAt.microseconds, job.startedAt?.microseconds, job.finishedAt?.microseconds,
         ]
-        values += [job.error?.blob, job.trace, record.input.blob, record.result?.blob, record.usage?.blob]
+        values += [job.error?.blob, job.trace, labels.map { $0.json.bytes.blob }, job.leaseUntil?.microseconds]
+        values += [record.input.blob, record.result?.blob, record.usage?.blob]
+        values += [labels?.ownerService, labels?.ownerRef, labels?.taskType, labels?.modelProfile]
+        values += [user ?? labels?.user, labels?.dedupKey, job.error?.category.rawValue]
         try db.run(insertion, StatementArguments(values))
     }
 
@@ -89,6 +101,7 @@ enum JobRows {
         var values: [(any DatabaseValueConvertible)?] = [
             job.state.rawValue, job.lease?.blob, job.worker, job.attempt, job.failures, job.deaths, job.orphaned,
             job.runAfter?.microseconds, job.startedAt?.microseconds, job.finishedAt?.microseconds, job.error?.blob,
+            job.error?.category.rawValue, job.leaseUntil?.microseconds, job.deadline?.microseconds,
         ]
         guard result != nil || usage != nil else {
             values.append(job.id.blob)
@@ -96,5 +109,15 @@ enum JobRows {
         }
         values += [result?.blob, usage?.blob, job.id.blob]
         try db.run("UPDATE jobs SET \(change), result = ?, usage = ? WHERE id = ?", StatementArguments(values))
+    }
+
+    /// The user of a task's jobs.
+    static func user(of task: TaskRecord) -> String { "\(task.app)/\(task.user)" }
+
+    /// The job that an owner's dedup key stands for.
+    static func find(dedupKey: String, owner: String?, _ db: Database) throws -> JobID? {
+        try db.first("SELECT id FROM jobs WHERE dedup_key = ? AND owner_service IS ?", [dedupKey, owner]) {
+            try $0.some(try $0.meshID(0))
+        }
     }
 }

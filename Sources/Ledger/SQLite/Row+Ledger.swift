@@ -41,6 +41,15 @@ extension Row {
             throw LedgerError(.corrupt, "an error that is not JSON: \(error.message)")
         }
     }
+
+    func labels(_ index: Int) throws -> JobLabels? {
+        guard let bytes = bytes(index) else { return nil }
+        do {
+            return JobLabels(json: try JSON(parsing: bytes))
+        } catch {
+            throw LedgerError(.corrupt, "labels that are not JSON: \(error)")
+        }
+    }
 }
 
 extension MeshID {

@@ -89,7 +89,7 @@ extension SQLiteLedger {
     }
 
     /// The percentile of sorted microseconds in milliseconds, between neighbours as PostgreSQL's `percentile_cont`.
-    private static func percentile(_ part: Double, of sorted: [Int64]) -> Double? {
+    static func percentile(_ part: Double, of sorted: [Int64]) -> Double? {
         guard let last = sorted.last else { return nil }
         let position = part * Double(sorted.count - 1)
         let below = Int(position)
@@ -125,22 +125,30 @@ extension SQLiteLedger {
                     """,
                     StatementArguments(values)
                 )
-                try db.run("DELETE FROM attempts WHERE callback IN (SELECT id FROM callbacks WHERE task = ?)", [id])
-                try db.run("DELETE FROM callbacks WHERE task = ?", [id])
+                try Self.deleteCallbacks(of: id, db)
                 try db.run("DELETE FROM jobs WHERE task = ?", [id])
                 try db.run("DELETE FROM runs WHERE task = ?", [id])
                 try db.run("DELETE FROM tasks WHERE id = ?", [id])
             }
-            try db.run(
+            let direct = try db.rows(
                 """
-                DELETE FROM jobs WHERE id IN (
-                    SELECT id FROM jobs WHERE task IS NULL AND finished_at IS NOT NULL AND finished_at < ?
-                    ORDER BY finished_at LIMIT ?)
+                SELECT id FROM jobs WHERE task IS NULL AND finished_at IS NOT NULL AND finished_at < ? AND NOT EXISTS (
+                    SELECT 1 FROM callbacks WHERE callbacks.task = jobs.id AND callbacks.state = 'pending')
+                ORDER BY finished_at LIMIT ?
                 """,
                 [moment.microseconds, limit - old.count]
-            )
-            return old.count + db.changesCount
+            ) { try $0.some(try $0.meshID(0)).blob }
+            for id in direct {
+                try Self.deleteCallbacks(of: id, db)
+                try db.run("DELETE FROM jobs WHERE id = ?", [id])
+            }
+            return old.count + direct.count
         }
+    }
+
+    private static func deleteCallbacks(of task: Data, _ db: Database) throws {
+        try db.run("DELETE FROM attempts WHERE callback IN (SELECT id FROM callbacks WHERE task = ?)", [task])
+        try db.run("DELETE FROM callbacks WHERE task = ?", [task])
     }
 }
 

@@ -36,16 +36,24 @@ extension SQLiteLedger {
         try await read { db in _ = try Int.fetchOne(db, sql: "SELECT 1") }
     }
 
+    /// Runs statements as they stand: for a test that makes an older file.
+    func execute(script: String) async throws(LedgerError) {
+        try await write { db in try db.execute(sql: script) }
+    }
+
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1-tables", foreignKeyChecks: .immediate) { db in try db.execute(sql: tables) }
         migrator.registerMigration("2-indexes", foreignKeyChecks: .immediate) { db in try db.execute(sql: indexes) }
+        migrator.registerMigration("3-jobs", foreignKeyChecks: .immediate) { db in
+            try db.execute(sql: JobMigration.tables + JobMigration.copy + JobMigration.indexes)
+        }
         return migrator
     }
 
     // Moments and durations are microseconds, ids are 16 bytes, payloads are the bytes of their JSON. Payloads stand last
     // in a row, so that reading the rest does not walk through them.
-    private static let tables = """
+    static let tables = """
         CREATE TABLE definitions (
             hash TEXT NOT NULL PRIMARY KEY, app TEXT NOT NULL, method TEXT NOT NULL, stored BLOB NOT NULL
         ) STRICT, WITHOUT ROWID;
@@ -91,7 +99,7 @@ extension SQLiteLedger {
         ) STRICT;
         """
 
-    private static let indexes = """
+    static let indexes = """
         CREATE INDEX jobs_due ON jobs (service, rank, id) WHERE state = 'waiting' AND run_after IS NULL;
         CREATE INDEX jobs_later ON jobs (run_after, service) WHERE state = 'waiting' AND run_after IS NOT NULL;
         CREATE INDEX jobs_running ON jobs (worker) WHERE state = 'running';

@@ -30,7 +30,8 @@ extension SQLiteLedger {
             try requests.map { request in
                 let acceptance = try TaskRows.insert(request.task, run: request.run, db)
                 guard acceptance == .created else { return acceptance }
-                for job in request.jobs { try JobRows.insert(job, db) }
+                let user = JobRows.user(of: request.task)
+                for job in request.jobs { try JobRows.insert(job, user: user, db) }
                 for callback in request.callbacks { try CallbackRows.insert(callback, db) }
                 return .created
             }
@@ -50,10 +51,20 @@ extension SQLiteLedger {
     }
 
     /// Creates direct jobs.
-    public func create(_ jobs: [JobRecord]) async throws(LedgerError) {
-        guard !jobs.isEmpty else { return }
-        try await write { db in
-            for job in jobs { try JobRows.insert(job, db) }
+    @discardableResult
+    public func create(_ jobs: [JobRecord]) async throws(LedgerError) -> [JobCreation] {
+        guard !jobs.isEmpty else { return [] }
+        return try await write { db in
+            // One write at a time, so what the look-up does not find nobody else inserts before this one.
+            try jobs.map { record in
+                if let key = record.job.labels?.dedupKey,
+                    let id = try JobRows.find(dedupKey: key, owner: record.job.labels?.ownerService, db)
+                {
+                    return .existing(id)
+                }
+                try JobRows.insert(record, db)
+                return .created
+            }
         }
     }
 
@@ -87,7 +98,10 @@ extension SQLiteLedger {
             while true {
                 switch settling.next() {
                 case .needs(let needs): try supply(needs, to: &settling, db)
-                case .write(let writes): return try perform(writes, at: now, db)
+                case .write(let writes):
+                    let outcome = try perform(writes, users: runs.mapValues { JobRows.user(of: $0.task) }, at: now, db)
+                    try JobHistory.note(settlements, writes.outcome.verdicts, before: jobs, at: now, db)
+                    return outcome
                 }
             }
         }
@@ -102,6 +116,10 @@ extension SQLiteLedger {
             }
             settling.supply(definitions: stored, for: needs.definitions)
             for definition in settling.learned { keep(definition) }
+        }
+        for id in needs.inputs {
+            let input = try db.first("SELECT input FROM jobs WHERE id = ?", [id.blob]) { $0.bytes(0) } ?? nil
+            settling.supply(inputs: [id: input ?? []])
         }
         for (task, stage) in needs.outputs {
             // The lengths lie in the rows' heads, so nothing of the results is read for this.
@@ -134,11 +152,18 @@ extension SQLiteLedger {
         return StageOutput(entries: entries)
     }
 
-    private func perform(_ writes: SettleWrites, at now: Timestamp, _ db: Database) throws -> SettleOutcome {
+    private func perform(
+        _ writes: SettleWrites,
+        users: [TaskID: String],
+        at now: Timestamp,
+        _ db: Database
+    ) throws -> SettleOutcome {
         var outcome = writes.outcome
         for update in writes.jobs { try JobRows.update(update.job, result: update.result, usage: update.usage, db) }
         // Before the cancellations: a run that ends in the step that made jobs leaves none of them waiting.
-        for job in writes.created { try JobRows.insert(job, db) }
+        for record in writes.created {
+            try JobRows.insert(record, user: record.job.task.flatMap { users[$0] }, db)
+        }
         for cancellation in writes.cancellations { outcome.cancelled += try cancel(cancellation, at: now, db) }
         for (task, run) in writes.runs {
             try db.run("UPDATE runs SET encoded = ? WHERE task = ?", [run.encoded.blob, task.blob])
@@ -160,14 +185,19 @@ extension SQLiteLedger {
         )
         try db.run(
             """
-            UPDATE jobs SET state = ?, error = ?, finished_at = ?, run_after = NULL
+            UPDATE jobs SET state = ?, error = ?, error_category = ?, finished_at = ?, run_after = NULL,
+                lease_until = NULL
             WHERE \(scope) AND state IN ('waiting', 'running')
             """,
             StatementArguments(
-                [cancellation.state.rawValue, cancellation.error.blob, now.microseconds] + values
+                [
+                    cancellation.state.rawValue, cancellation.error.blob, cancellation.error.category.rawValue,
+                    now.microseconds,
+                ] + values
             )
         )
         let event: JobEvent = cancellation.isDeadline ? .deadlinePassed : .cancelled
+        for job in running { try JobHistory.note(event, on: job, at: now, db) }
         return running.compactMap { JobRules.apply(event, to: $0, at: now) }
     }
 }

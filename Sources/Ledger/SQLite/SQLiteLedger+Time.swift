@@ -13,24 +13,27 @@ extension SQLiteLedger {
     public func reap(olderThan age: Duration, limit: Int) async throws(LedgerError) -> (ready: [Job], poison: [Job]) {
         try await write(isDurable: false) { [self] db in
             let now = clock()
+            // The plus keeps SQLite from walking through all ids instead of those that run.
             let orphans = try db.rows(
                 """
                 SELECT \(JobRows.columns) FROM jobs
-                WHERE state = 'running'
-                    AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.worker = jobs.worker AND w.beat_at >= ?)
-                ORDER BY id LIMIT ?
+                WHERE state = 'running' AND CASE WHEN lease_until IS NOT NULL THEN lease_until <= ? ELSE
+                    NOT EXISTS (SELECT 1 FROM workers w WHERE w.worker = jobs.worker AND w.beat_at >= ?) END
+                ORDER BY +id LIMIT ?
                 """,
-                [(now - age).microseconds, limit],
+                [now.microseconds, (now - age).microseconds, limit],
                 JobRows.job
             )
             var (ready, poison): ([Job], [Job]) = ([], [])
             for orphan in orphans {
-                guard let lease = orphan.lease, let job = JobRules.apply(.orphaned(lease: lease), to: orphan, at: now)
+                guard let event = orphan.lease.map({ JobEvent.orphaned(lease: $0) }),
+                    let job = JobRules.apply(event, to: orphan, at: now)
                 else { throw LedgerError(.corrupt, "the running job \(orphan.id) has no lease") }
                 if job.state.isFinal {
                     poison.append(orphan)
                 } else {
                     try JobRows.update(job, db)
+                    try JobHistory.note(event, on: orphan, at: now, db)
                     ready.append(job)
                 }
             }

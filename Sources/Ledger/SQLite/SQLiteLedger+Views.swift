@@ -43,36 +43,38 @@ extension SQLiteLedger {
         }
     }
 
-    /// Jobs newest first.
-    public func jobs(
-        service: String?,
-        state: JobState?,
-        before: JobID?,
-        limit: Int
-    ) async throws(LedgerError) -> [Job] {
-        try await read { db in
-            var conditions: [String] = []
-            var values: [any DatabaseValueConvertible] = []
-            if let service {
-                conditions.append("service = ?")
-                values.append(service)
-            }
-            if let state {
-                conditions.append("state = ?")
-                values.append(state.rawValue)
-            }
-            if let before {
-                conditions.append("id < ?")
-                values.append(before.blob)
-            }
-            values.append(limit)
-            let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-            return try db.rows(
-                "SELECT \(JobRows.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT ?",
-                StatementArguments(values),
-                JobRows.job
-            )
+    /// Jobs newest first, without payloads.
+    public func jobs(_ query: JobQuery) async throws(LedgerError) -> [Job] {
+        guard query.limit > 0 else { return [] }
+        // By service and state the index has them in order: a piece of each comes to less than all of them sorted.
+        let isPieced = query.ownerService == nil && query.task == nil
+        let pieces: [JobQuery] =
+            isPieced
+            ? Set(query.services ?? []).flatMap { service in
+                Set(query.states ?? JobState.allCases).map { state in
+                    var piece = query
+                    (piece.services, piece.states) = ([service], [state])
+                    return piece
+                }
+            } : []
+        return try await read { db in
+            guard isPieced, query.services != nil else { return try Self.find(query, db) }
+            let found = try pieces.flatMap { try Self.find($0, db) }
+            return Array(found.sorted { $0.id > $1.id }.prefix(query.limit))
         }
+    }
+
+    private static func find(_ query: JobQuery, _ db: Database) throws -> [Job] {
+        // Not kept compiled: there are too many combinations.
+        let condition = SQLCondition(query)
+        let cursor = try Row.fetchCursor(
+            db,
+            sql: "SELECT \(JobRows.columns) FROM jobs WHERE \(condition.sql) ORDER BY id DESC LIMIT ?",
+            arguments: StatementArguments(condition.values + [query.limit])
+        )
+        var jobs: [Job] = []
+        while let row = try cursor.next() { jobs.append(try JobRows.job(row)) }
+        return jobs
     }
 
     /// One job with its payloads.

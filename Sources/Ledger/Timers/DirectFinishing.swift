@@ -5,7 +5,7 @@
 public import Plumbing
 public import Workflow
 
-/// The finishing of an API that serves no app: direct jobs have no run to advance and no callback to write.
+/// The finishing of direct jobs: they have no run to advance; whoever named a webhook is told of the end.
 public struct DirectFinishing: RunFinishing {
     /// Makes one.
     public init() {}
@@ -35,4 +35,27 @@ public struct DirectFinishing: RunFinishing {
         definition: WorkflowDefinition?,
         at now: Timestamp
     ) -> [CallbackRecord] { [] }
+
+    /// The call of a direct job's webhook, RunPod's status with the input beside it; none without a webhook.
+    public func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] {
+        guard job.task == nil, job.state.isFinal, let webhook = job.labels?.webhook else { return [] }
+        return [
+            CallbackRecord(
+                id: MeshID(at: now),
+                task: job.id,
+                app: CallbackRecord.directApp,
+                url: webhook,
+                isTrusted: false,
+                headers: [],
+                body: RunPodStatus(job, result: result, input: input).bytes,
+                dueAt: now + CallbackRecord.hold,
+                createdAt: now
+            )
+        ]
+    }
+}
+
+extension CallbackRecord {
+    /// For how long a callback that has just been written or taken is one process's alone to send.
+    public static let hold: Duration = .seconds(60)
 }

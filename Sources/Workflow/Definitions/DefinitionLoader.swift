@@ -15,9 +15,14 @@ public enum DefinitionLoader {
     /// - Parameters:
     ///   - apps: folders with `<app>/app.yaml`; a folder without that file is skipped.
     ///   - services: folders with `<service>/service.yaml`; a folder without that file is skipped.
+    ///   - environment: the variables for what services take; nil leaves `${NAME}` as it stands.
     /// - Throws: `DefinitionsError` with every problem, by file and line.
-    public static func load(apps: [String], services: [String]) throws(DefinitionsError) -> Definitions {
-        let (definitions, problems) = check(apps: apps, services: services)
+    public static func load(
+        apps: [String],
+        services: [String],
+        environment: [String: String]? = nil
+    ) throws(DefinitionsError) -> Definitions {
+        let (definitions, problems) = check(apps: apps, services: services, environment: environment)
         guard problems.isEmpty else { throw DefinitionsError(problems: problems) }
         return definitions
     }
@@ -25,18 +30,33 @@ public enum DefinitionLoader {
     /// Loads what is right and tells what is not.
     public static func check(
         apps: [String],
-        services: [String]
+        services: [String],
+        environment: [String: String]? = nil
     ) -> (definitions: Definitions, problems: [DefinitionProblem]) {
         var problems: [DefinitionProblem] = []
+        var takers: [ServiceDefinition.Taken: String] = [:]
         var definitions = Definitions()
         var places: [String: String] = [:]
         for source in files(named: "service.yaml", in: services, &problems) {
             let outcome = ServiceReader.read(source.text, file: source.file, folder: source.folder)
             problems += outcome.problems
-            guard let service = outcome.service else { continue }
+            guard var service = outcome.service else { continue }
             if let first = places[service.name] {
                 problems.append(Self.twice("service", service.name, source.file, outcome.line, first))
                 continue
+            }
+            if let environment { service.takes = service.takes.map { $0.expanded(in: environment) } }
+            for taken in Set(service.takes.map(\.normal)) {
+                if let first = takers.updateValue(service.name, forKey: taken) {
+                    problems.append(
+                        DefinitionProblem(
+                            file: source.file,
+                            line: outcome.takesLine,
+                            message: "service '\(service.name)' takes \(taken), as service '\(first)' does; a task "
+                                + "type with a model profile goes to one service"
+                        )
+                    )
+                }
             }
             places[service.name] = "\(source.file):\(outcome.line)"
             definitions.services[service.name] = service

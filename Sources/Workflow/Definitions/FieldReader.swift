@@ -5,16 +5,16 @@
 internal import Plumbing
 
 /// Reads the fields of one map of a definition: finds typos and wrong types and says what would be right.
-struct FieldReader {
+package struct FieldReader {
     let file: String
     /// What the map is, for messages: `stage 'detect'`.
     let what: String
     let node: SourceNode
-    private(set) var problems: [DefinitionProblem] = []
+    package private(set) var problems: [DefinitionProblem] = []
     private let members: [SourceNode.Member]
 
     /// Takes a map; every member must have one of the names.
-    init(_ node: SourceNode, what: String, file: String, names: [String]) {
+    package init(_ node: SourceNode, what: String, file: String, names: [String]) {
         self.file = file
         self.what = what
         self.node = node
@@ -28,19 +28,19 @@ struct FieldReader {
     }
 
     /// Whether it is a map at all.
-    var isMap: Bool { node.members != nil }
+    package var isMap: Bool { node.members != nil }
 
     /// The field's value and the line of its name; nil when it is not there.
-    func field(_ name: String) -> SourceNode.Member? { members.first { $0.name == name } }
+    package func field(_ name: String) -> SourceNode.Member? { members.first { $0.name == name } }
 
     /// The line of a field, or of the map when it is not there.
     func line(of name: String) -> Int { field(name)?.line ?? node.line }
 
-    mutating func add(_ line: Int, _ message: String) {
+    package mutating func add(_ line: Int, _ message: String) {
         problems.append(DefinitionProblem(file: file, line: line, message: "\(what) \(message)"))
     }
 
-    mutating func add(contentsOf others: [DefinitionProblem]) { problems.append(contentsOf: others) }
+    package mutating func add(contentsOf others: [DefinitionProblem]) { problems.append(contentsOf: others) }
 
     /// A field that must be there.
     mutating func required(_ name: String, _ form: String) -> SourceNode.Member? {
@@ -59,7 +59,7 @@ struct FieldReader {
         return text
     }
 
-    mutating func int(_ name: String, in range: ClosedRange<Int>, default value: Int) -> Int {
+    package mutating func int(_ name: String, in range: ClosedRange<Int>, default value: Int) -> Int {
         guard let member = field(name) else { return value }
         guard let number = member.value.json.int, range.contains(number) else {
             wrong(member, "a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -101,7 +101,7 @@ struct FieldReader {
         }
     }
 
-    mutating func wrong(_ member: SourceNode.Member, _ form: String) {
+    package mutating func wrong(_ member: SourceNode.Member, _ form: String) {
         let value = member.value.json
         let shown = value.array == nil && value.object == nil ? value.text : member.value.kind
         add(member.line, "has \(shown) as '\(member.name)'; it must be \(form)")

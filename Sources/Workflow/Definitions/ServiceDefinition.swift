@@ -10,6 +10,28 @@ public struct ServiceDefinition: Sendable {
         case native(handler: String, options: JSON)
         /// A program that the worker starts and keeps warm.
         case process(command: [String], environment: [String: String])
+        /// Chat completions of upstreams that speak OpenAI's protocol, the first that succeeds.
+        case openai(providers: [Provider], options: JSON)
+        /// Upstreams that take the input as the body of a POST and answer with the result, the first that succeeds.
+        case http(providers: [Provider], options: JSON)
+        /// Upstreams that turn speech into text, in their order; see the job contract, "Built-in workers".
+        case transcription(providers: [Provider], options: JSON)
+        /// Nothing here: workers elsewhere claim the jobs over HTTP.
+        case remote
+    }
+
+    /// What a job must be to come to this service when its caller names none.
+    public struct Taken: Sendable, Hashable {
+        /// The task type.
+        public var taskType: String
+        /// The model profile; nil takes any.
+        public var modelProfile: String?
+
+        /// Makes one.
+        public init(taskType: String, modelProfile: String? = nil) {
+            self.taskType = taskType
+            self.modelProfile = modelProfile
+        }
     }
 
     /// Which GPUs the service's processes spread over (`CUDA_VISIBLE_DEVICES`).
@@ -52,6 +74,12 @@ public struct ServiceDefinition: Sendable {
     public var input: JSONSchema?
     /// What a result must look like; nil takes anything.
     public var output: JSONSchema?
+    /// The task types and model profiles whose jobs come here.
+    public var takes: [Taken] = []
+    /// The modules of S-CONTRACT and of GRACE's form that it serves, such as `asr`.
+    public var modules: [String] = []
+    /// What an hour of one slot costs in US dollars, when it is known.
+    public var pricePerHour: Double?
     /// The folder of the definition, where its command runs.
     public var folder: String
     /// The SHA-256 of the definition's text, in hexadecimal.

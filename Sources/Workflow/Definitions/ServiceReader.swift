@@ -11,18 +11,25 @@ struct ServiceReader {
     struct Outcome {
         var service: ServiceDefinition?
         var line = 1
+        /// Where `takes` stands.
+        var takesLine = 1
         var problems: [DefinitionProblem]
     }
 
     private static let common = [
         "service", "description", "engine", "concurrency", "timeout", "max_attempts", "backlog", "input", "output",
+        "takes", "modules", "price_per_hour",
     ]
-    private static let native = ["handler", "options"]
-    private static let process = [
-        "command", "environment", "processes", "gpus", "batch", "memory_limit", "startup_timeout",
+    /// The keys that only some engines have, and which.
+    private static let special: [(name: String, engines: [String])] = [
+        ("handler", ["native"]), ("options", ["native", "openai", "http", "transcription"]),
+        ("providers", ["openai", "http", "transcription"]),
+        ("command", ["process"]), ("environment", ["process"]), ("processes", ["process"]), ("gpus", ["process"]),
+        ("batch", ["process"]), ("memory_limit", ["process"]), ("startup_timeout", ["process"]),
     ]
+    private static let engines = ["native", "process", "openai", "http", "transcription", "remote"]
 
-    private var fields: FieldReader
+    var fields: FieldReader
 
     /// Reads a text; `folder` is where the service's command will run.
     static func read(_ text: String, file: String, folder: String) -> Outcome {
@@ -38,12 +45,17 @@ struct ServiceReader {
                 root,
                 what: name.map { "service '\($0)'" } ?? "the service",
                 file: file,
-                names: common + native + process
+                names: common + special.map(\.name)
             )
         )
         let hash = SHA256.hash(data: Array(text.utf8)).hexadecimal
         let service = reader.service(folder: folder, hash: hash)
-        return Outcome(service: service, line: reader.fields.line(of: "service"), problems: reader.fields.problems)
+        return Outcome(
+            service: service,
+            line: reader.fields.line(of: "service"),
+            takesLine: reader.fields.line(of: "takes"),
+            problems: reader.fields.problems
+        )
     }
 
     private mutating func service(folder: String, hash: String) -> ServiceDefinition? {
@@ -71,27 +83,49 @@ struct ServiceReader {
         service.backlog = fields.int("backlog", in: 1...1_000_000_000, default: service.backlog)
         service.input = fields.schema("input")
         service.output = fields.schema("output")
+        service.takes = takes()
+        service.modules = modules()
+        service.pricePerHour = fields.price("price_per_hour")
         return service
     }
 
     private mutating func engine() -> ServiceDefinition.Engine? {
-        guard let member = fields.required("engine", "engine: native or engine: process") else { return nil }
-        switch member.value.text {
-        case "native":
-            refuse(Self.process, unless: "process")
-            guard let handler = fields.required("handler", "handler: the-registered-name") else { return nil }
-            guard let name = handler.value.text, !name.isEmpty else {
-                fields.wrong(handler, "the name of a handler")
-                return nil
-            }
-            return .native(handler: name, options: options())
-        case "process":
-            refuse(Self.native, unless: "native")
-            return process()
-        default:
-            fields.wrong(member, "native or process")
+        guard let member = fields.required("engine", "engine: \(Self.list(Self.engines))") else { return nil }
+        guard let engine = member.value.text, Self.engines.contains(engine) else {
+            fields.wrong(member, Self.list(Self.engines))
             return nil
         }
+        for (name, engines) in Self.special where !engines.contains(engine) {
+            guard let member = fields.field(name) else { continue }
+            let owners = Self.list(engines)
+            fields.add(member.line, "has '\(name)', which is only for engine: \(owners); leave it out")
+        }
+        switch engine {
+        case "process": return process()
+        case "openai": return upstreams([], options: Self.openai).map { .openai(providers: $0, options: options()) }
+        case "http": return upstreams([], options: Self.http).map { .http(providers: $0, options: options()) }
+        case "transcription":
+            return upstreams(Self.kinds, options: Self.transcription).map {
+                .transcription(providers: $0, options: options())
+            }
+        case "remote": return .remote
+        default: return native()
+        }
+    }
+
+    /// Words in a row: `a, b or c`.
+    static func list(_ words: [String]) -> String {
+        guard let last = words.last, words.count > 1 else { return words.first ?? "" }
+        return words.dropLast().joined(separator: ", ") + " or " + last
+    }
+
+    private mutating func native() -> ServiceDefinition.Engine? {
+        guard let handler = fields.required("handler", "handler: the-registered-name") else { return nil }
+        guard let name = handler.value.text, !name.isEmpty else {
+            fields.wrong(handler, "the name of a handler")
+            return nil
+        }
+        return .native(handler: name, options: options())
     }
 
     private mutating func options() -> JSON {
@@ -118,14 +152,6 @@ struct ServiceReader {
             }
         }
         return .process(command: words, environment: environment)
-    }
-
-    private mutating func refuse(_ names: [String], unless engine: String) {
-        for name in names {
-            if let member = fields.field(name) {
-                fields.add(member.line, "has '\(name)', which is only for engine: \(engine); leave it out")
-            }
-        }
     }
 
     private mutating func gpus() -> ServiceDefinition.GPUs {

@@ -3,12 +3,12 @@
 // Copyright 2026 the Malla authors
 
 /// A part of a definition's text with the line where it stands.
-struct SourceNode: Sendable {
+package struct SourceNode: Sendable {
     /// A member of a map.
-    struct Member: Sendable {
-        var name: String
-        var line: Int
-        var value: SourceNode
+    package struct Member: Sendable {
+        package var name: String
+        package var line: Int
+        package var value: SourceNode
     }
 
     /// What it is.
@@ -19,10 +19,10 @@ struct SourceNode: Sendable {
     }
 
     var content: Content
-    var line: Int
+    package var line: Int
 
     /// The value without the lines.
-    var json: JSON {
+    package var json: JSON {
         switch content {
         case .scalar(let value): value
         case .list(let elements): .array(elements.map(\.json))
@@ -31,7 +31,7 @@ struct SourceNode: Sendable {
     }
 
     /// The members, when it is a map.
-    var members: [Member]? {
+    package var members: [Member]? {
         guard case .map(let members) = content else { return nil }
         return members
     }
@@ -40,7 +40,7 @@ struct SourceNode: Sendable {
     subscript(_ name: String) -> SourceNode? { members?.first { $0.name == name }?.value }
 
     /// The text of a scalar: a string as it is, a number as it was written.
-    var text: String? {
+    package var text: String? {
         switch content {
         case .scalar(.string(let text)): text
         case .scalar(.number(let number)): number.text
@@ -49,7 +49,7 @@ struct SourceNode: Sendable {
     }
 
     /// What it is, for a person.
-    var kind: String { JSONType(of: json).text }
+    package var kind: String { JSONType(of: json).text }
 
     /// The node that a JSON Pointer finds, or the last one on the way.
     func nearest(to tokens: [String]) -> (node: SourceNode, line: Int) {

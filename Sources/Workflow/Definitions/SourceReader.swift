@@ -8,11 +8,11 @@ internal import Yams
 /// they look like, every other scalar is a string.
 ///
 /// So `no` and `1e` stay the words that someone wrote.
-enum SourceReader {
+package enum SourceReader {
     /// Reads a text.
     ///
     /// - Throws: `DefinitionProblem` with the line of what is no YAML, or of a key that stands twice.
-    static func read(_ text: String, file: String) throws(DefinitionProblem) -> SourceNode {
+    package static func read(_ text: String, file: String) throws(DefinitionProblem) -> SourceNode {
         let root: Node?
         do {
             root = try compose(yaml: text)

@@ -21,6 +21,8 @@ public struct Completion: Sendable, Hashable {
     public var storedResult: StoredResult?
     /// How long the handler ran, in milliseconds.
     public var runMilliseconds: Int
+    /// What is known of its use.
+    public var usage: JobUsage?
 
     /// The largest result in bytes that a job may have; the rest goes to the media store by the handler's own hand.
     public static let maxResultSize = 16 << 20
@@ -60,7 +62,8 @@ public struct Completion: Sendable, Hashable {
         failure: Failure?,
         result: [UInt8],
         storedResult: StoredResult? = nil,
-        runMilliseconds: Int
+        runMilliseconds: Int,
+        usage: JobUsage? = nil
     ) {
         self.job = job
         self.lease = lease
@@ -68,6 +71,7 @@ public struct Completion: Sendable, Hashable {
         self.result = result
         self.storedResult = storedResult
         self.runMilliseconds = runMilliseconds
+        self.usage = usage
     }
 
     /// The event for the job's row.
@@ -83,6 +87,7 @@ public struct Completion: Sendable, Hashable {
             "job": .string(job.description), "lease": .string(lease.description),
             "ms": .number(JSONNumber(runMilliseconds)),
         ]
+        if let usage, !usage.isEmpty { head = head.adding("usage", usage.json) }
         if let failure {
             head = head.adding("error", failure.error.json).adding("died", .bool(failure.handlerDied))
         }
@@ -117,7 +122,8 @@ public struct Completion: Sendable, Hashable {
             failure: failure,
             result: Array(body[(end + 1)...]),
             storedResult: stored,
-            runMilliseconds: head["ms"]?.int ?? 0
+            runMilliseconds: head["ms"]?.int ?? 0,
+            usage: head["usage"].map { JobUsage(json: $0) }
         )
     }
 }

@@ -33,6 +33,8 @@ public struct Job: Sendable, Hashable {
     public var lease: LeaseID?
     /// The worker that holds the lease, while running.
     public var worker: String?
+    /// When the lease ends unless it is renewed; nil while waiting, and for the mesh's own workers, who beat instead.
+    public var leaseUntil: Timestamp?
     /// How often it was claimed.
     public var attempt = 0
     /// How often its handler failed; only this counts against `maxAttempts`.
@@ -63,6 +65,8 @@ public struct Job: Sendable, Hashable {
     public var error: JobError?
     /// The W3C `traceparent` of the request.
     public var trace: String?
+    /// What a direct job carries for its caller; nil for a job of a task.
+    public var labels: JobLabels?
 
     /// Makes a waiting job.
     public init(
@@ -79,7 +83,8 @@ public struct Job: Sendable, Hashable {
         runAfter: Timestamp? = nil,
         rank: Int64? = nil,
         createdAt: Timestamp,
-        trace: String? = nil
+        trace: String? = nil,
+        labels: JobLabels? = nil
     ) {
         self.id = id
         self.task = task
@@ -95,6 +100,7 @@ public struct Job: Sendable, Hashable {
         self.rank = rank ?? createdAt.microseconds
         self.createdAt = createdAt
         self.trace = trace
+        self.labels = labels
     }
 
     /// The delays between failures where a definition names none: 1 s, doubling up to 1 min.

@@ -26,4 +26,8 @@ public enum JobEvent: Sendable, Hashable {
     case deadlinePassed
     /// Someone cancelled it or its task, or its stage no longer needs it.
     case cancelled
+    /// Someone wants it run again: at once when it waits, elsewhere when it runs, anew when it failed.
+    ///
+    /// A job of a task that has ended stays as it is: its run has counted it.
+    case retried
 }

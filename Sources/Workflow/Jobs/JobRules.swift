@@ -18,6 +18,7 @@ public enum JobRules {
     /// - Parameter jitter: 0 to 1, how much of the back-off's random part to take off.
     /// - Returns: the job as it is after, or nil when the guard refuses the event (a stale lease, a final state).
     public static func apply(_ event: JobEvent, to job: Job, at now: Timestamp, jitter: Double = 0.5) -> Job? {
+        if case .retried = event { return retry(job, at: now) }
         guard !job.state.isFinal else { return nil }
         switch event {
         case .claimed(let lease, let worker): return claim(job, lease: lease, worker: worker, at: now)
@@ -34,6 +35,7 @@ public enum JobRules {
             return holds(job, lease) ? bury(job, error, at: now) : nil
         case .orphaned(let lease):
             return holds(job, lease) ? orphan(job, at: now) : nil
+        case .retried: return nil
         }
     }
 
@@ -58,10 +60,30 @@ public enum JobRules {
     private static func end(_ job: Job, as state: JobState, _ error: JobError?, at now: Timestamp) -> Job {
         var job = job
         job.state = state
+        job.leaseUntil = nil
         job.error = error ?? (state == .succeeded ? nil : job.error)
         job.finishedAt = now
         job.runAfter = nil
         return job
+    }
+
+    /// A direct job that failed begins anew, with its deadline as far off as it was at first.
+    private static func retry(_ job: Job, at now: Timestamp) -> Job? {
+        switch job.state {
+        case .waiting: return job.runAfter == nil ? nil : requeue(job)
+        case .running: return requeue(job)
+        case .succeeded, .cancelled: return nil
+        case .failed, .timedOut:
+            guard job.task == nil else { return nil }
+            var job = requeue(job)
+            job.failures = 0
+            job.deaths = 0
+            job.orphaned = 0
+            job.error = nil
+            job.finishedAt = nil
+            job.deadline = job.deadline.map { now + ($0 - job.createdAt) }
+            return job
+        }
     }
 
     private static func requeue(_ job: Job, notBefore runAfter: Timestamp? = nil) -> Job {
@@ -69,6 +91,7 @@ public enum JobRules {
         job.state = .waiting
         job.lease = nil
         job.worker = nil
+        job.leaseUntil = nil
         job.startedAt = nil
         job.runAfter = runAfter
         return job

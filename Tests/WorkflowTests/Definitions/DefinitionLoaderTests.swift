@@ -116,7 +116,7 @@ import Workflow
     @Test(arguments: [
         (
             "service: x\nengine: natve\n",
-            "service.yaml:2: service 'x' has \"natve\" as 'engine'; it must be native or process"
+            "service.yaml:2: service 'x' has \"natve\" as 'engine'; it must be native, process, openai, http, transcription or remote"
         ),
         ("service: x\nengine: process\n", "service.yaml:1: service 'x' has no 'command'"),
         (

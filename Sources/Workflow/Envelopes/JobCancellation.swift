@@ -1,0 +1,31 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Plumbing
+
+/// "Cancel this job of yours": what a Service API posts into the completions queue of the app whose run the job
+/// belongs to, for only that app advances its runs.
+public struct JobCancellation: Sendable, Hashable {
+    /// The job.
+    public var job: JobID
+
+    /// Makes one.
+    public init(job: JobID) {
+        self.job = job
+    }
+
+    /// The message's body: a head like a ``Completion``'s, and no result.
+    public var body: [UInt8] {
+        let head: JSON = ["cancel": .string(job.description)]
+        return head.bytes + [UInt8(ascii: "\n")]
+    }
+
+    /// Reads a message's body; nil when it is something else.
+    public init?(body: [UInt8]) {
+        guard body.count < 256, let end = body.firstIndex(of: UInt8(ascii: "\n")),
+            let head = try? JSON(parsing: Array(body[..<end])), let id = head["cancel"]?.string.flatMap({ MeshID($0) })
+        else { return nil }
+        job = id
+    }
+}
