@@ -15,8 +15,8 @@ public protocol ResultStore: Sendable {
     /// Reads a result; nil when it is not there (any more).
     func get(_ key: ResultKey) async throws(ResultStoreError) -> [UInt8]?
 
-    /// Appends progress or partial output to the stream of a key; the stream lives `timeToLive` from its last entry
-    /// and keeps about its last 1,000 entries.
+    /// Appends an entry to the stream of a key; the stream lives `timeToLive` from its last entry and keeps about its
+    /// last 5,000 entries.
     func append(_ value: [UInt8], to key: ResultKey, timeToLive: Duration)
 
     /// Reads the entries of a stream after an entry's id (nil for all), oldest first, at most `limit`.
@@ -29,11 +29,15 @@ public protocol ResultStore: Sendable {
     /// The last entry of a stream.
     func lastEntry(of key: ResultKey) async throws(ResultStoreError) -> [UInt8]?
 
-    /// Tells every listener that these leases were cancelled; nobody may hear it.
-    func hintCancelled(_ leases: [MeshID])
+    /// Tells every listener something; nobody may hear it.
+    func tell(_ hint: Hint)
 
-    /// Listens to cancel hints until the returned stream ends or is dropped; reconnects by itself.
-    func cancelHints() -> AsyncStream<[MeshID]>
+    /// Listens to hints until the returned stream ends or is dropped; reconnects by itself.
+    func hints() -> AsyncStream<Hint>
+
+    /// Adds to a counter that everybody shares, and tells what it comes to; it begins at 0 and is forgotten
+    /// `timeToLive` after it began.
+    func add(_ amount: Int, to counter: String, timeToLive: Duration) async throws(ResultStoreError) -> Int
 
     /// Answers when the store does, within a few seconds.
     func ping() async throws(ResultStoreError)
@@ -50,10 +54,12 @@ public struct ResultKey: Sendable, Hashable {
         case job
         /// The final answer for one task.
         case task
-        /// The progress stream of one job under one lease.
+        /// The last progress of one job under one lease.
         case progress
-        /// The partial output of one job under one lease.
-        case partial
+        /// The stream of all that a handler tells of one job under one lease: see ``HandlerEvent``.
+        case events
+        /// How far a reader has read in a stream.
+        case cursor
     }
 
     /// What it is.

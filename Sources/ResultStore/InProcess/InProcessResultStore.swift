@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import Plumbing
 public import ResultStore
 import Synchronization
 
@@ -19,12 +18,15 @@ public final class InProcessResultStore: ResultStore {
         var order: [ResultKey] = []
         var orderStart = 0
         var nextEntry: UInt64 = 1
-        var listeners: [Int: AsyncStream<[MeshID]>.Continuation] = [:]
+        var listeners: [Int: AsyncStream<Hint>.Continuation] = [:]
         var nextListener = 0
         var bytes = 0
+        var counters: [String: (sum: Int, expiresAt: ContinuousClock.Instant)] = [:]
+        /// How many counters there may be before the expired ones are looked for.
+        var counterLimit = 1024
     }
 
-    private static let streamLength = 1000
+    private static let streamLength = 5000
     private let state = Mutex(State())
     private let capacity: Int
 
@@ -81,14 +83,14 @@ public final class InProcessResultStore: ResultStore {
     }
 
     /// Tells every listener of this process.
-    public func hintCancelled(_ leases: [MeshID]) {
+    public func tell(_ hint: Hint) {
         let listeners = state.withLock { Array($0.listeners.values) }
-        for listener in listeners { listener.yield(leases) }
+        for listener in listeners { listener.yield(hint) }
     }
 
-    /// Listens to cancel hints.
-    public func cancelHints() -> AsyncStream<[MeshID]> {
-        let (stream, continuation) = AsyncStream<[MeshID]>.makeStream(bufferingPolicy: .bufferingNewest(1024))
+    /// Listens to hints.
+    public func hints() -> AsyncStream<Hint> {
+        let (stream, continuation) = AsyncStream<Hint>.makeStream(bufferingPolicy: .bufferingNewest(1024))
         let number = state.withLock { state in
             defer { state.nextListener += 1 }
             state.listeners[state.nextListener] = continuation
@@ -98,6 +100,18 @@ public final class InProcessResultStore: ResultStore {
             _ = self?.state.withLock { $0.listeners.removeValue(forKey: number) }
         }
         return stream
+    }
+
+    /// Adds to a counter of this process.
+    public func add(_ amount: Int, to counter: String, timeToLive: Duration) async throws(ResultStoreError) -> Int {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            state.forgetCounters(at: now)
+            let found = state.counters[counter]
+            let present = found.flatMap { $0.expiresAt > now ? $0 : nil } ?? (sum: 0, expiresAt: now + timeToLive)
+            state.counters[counter] = (present.sum + amount, present.expiresAt)
+            return present.sum + amount
+        }
     }
 
     /// Answers at once.
@@ -138,14 +152,22 @@ extension InProcessResultStore.State {
         entries[key]?.expiresAt = expiresAt
         nextEntry += 1
         bytes += value.count
-        if let count = entries[key]?.values.count, count > limit, let first = entries[key]?.values.removeFirst() {
-            bytes -= first.value.count
-        }
+        // The oldest go an eighth of the limit at a time: each going moves all that stay.
+        guard let count = entries[key]?.values.count, count > limit + limit / 8 else { return }
+        bytes -= entries[key]?.values.prefix(count - limit).reduce(0) { $0 + $1.value.count } ?? 0
+        entries[key]?.values.removeFirst(count - limit)
     }
 
     fileprivate mutating func remove(_ key: ResultKey) {
         guard let entry = entries.removeValue(forKey: key) else { return }
         bytes -= entry.values.reduce(0) { $0 + $1.value.count }
+    }
+
+    /// Throws out expired counters whenever their number has doubled, so that each addition pays a constant share.
+    fileprivate mutating func forgetCounters(at now: ContinuousClock.Instant) {
+        guard counters.count >= counterLimit else { return }
+        counters = counters.filter { $0.value.expiresAt > now }
+        counterLimit = max(1024, counters.count * 2)
     }
 
     /// Throws out expired keys at the old end, and live ones while there are too many bytes.

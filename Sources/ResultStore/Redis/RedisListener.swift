@@ -7,23 +7,23 @@ import Logging
 import Plumbing
 import ResultStore
 
-/// The connection that listens to cancel hints: subscribes, hands hints on, dials again when it breaks.
+/// The connection that listens to hints: subscribes, hands them on, dials again when it breaks.
 actor RedisListener: LoopSource {
     private let loop = LoopThread(name: "malla-redis-sub")
     private let settings: RedisSettings
     private let logger: Logger
-    private let onHint: @Sendable ([MeshID]) -> Void
+    private let onHint: @Sendable (Hint) -> Void
     private var connection: RedisConnection?
     private var failures = 0
     private var nextDial = ContinuousClock.now
     private var isClosed = false
     private let backoff = Backoff(base: .milliseconds(200), cap: .seconds(5))
 
-    static let channel = Array("malla:cancel".utf8)
+    static let channel = Array("malla:hints".utf8)
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    init(settings: RedisSettings, logger: Logger, onHint: @escaping @Sendable ([MeshID]) -> Void) {
+    init(settings: RedisSettings, logger: Logger, onHint: @escaping @Sendable (Hint) -> Void) {
         self.settings = settings
         self.logger = logger
         self.onHint = onHint
@@ -61,7 +61,7 @@ actor RedisListener: LoopSource {
             connection = nil
             failures += 1
             nextDial = .now + backoff.delay(afterFailures: failures)
-            logger.debug("cancel hints are not heard now", metadata: [LogKey.error: "\(error.reason)"])
+            logger.debug("hints are not heard now", metadata: [LogKey.error: "\(error.reason)"])
             return waitToDial()
         }
         return waitForHints()
@@ -80,12 +80,9 @@ actor RedisListener: LoopSource {
         guard let descriptor = connection?.descriptor, isReadable(descriptor) else { return }
         let replies = try connection?.receive() ?? []
         for reply in replies {
-            // A message is ["message", channel, payload]; the payload is the leases' bytes one after another.
+            // A message is ["message", channel, payload].
             guard let parts = reply.array, parts.count == 3, let payload = parts[2].bytes else { continue }
-            let leases = stride(from: 0, to: payload.count - 15, by: 16).compactMap {
-                MeshID(bytes: payload[$0..<($0 + 16)])
-            }
-            if !leases.isEmpty { onHint(leases) }
+            if let hint = Hint(bytes: payload) { onHint(hint) }
         }
     }
 

@@ -3,7 +3,7 @@
 // Copyright 2026 the Malla authors
 
 public import Logging
-public import Plumbing
+internal import Plumbing
 public import ResultStore
 import Synchronization
 
@@ -13,13 +13,21 @@ public final class RedisResultStore: ResultStore {
         var requests: [RedisLink.Request] = []
         var isScheduled = false
         var isClosed = false
-        var listeners: [Int: AsyncStream<[MeshID]>.Continuation] = [:]
+        var listeners: [Int: AsyncStream<Hint>.Continuation] = [:]
         var nextListener = 0
         var listener: RedisListener?
     }
 
     /// Requests that may wait; writes beyond are dropped, since nothing depends on them.
     private static let waitingLimit = 50_000
+    /// How many ids one message of hints may hold: 64 KiB.
+    private static let hintLength = 4096
+    /// As a script, since a counter may expire between two commands, and would then stay for ever.
+    private static let addition = """
+        local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
+        if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+        return sum
+        """
 
     private let settings: RedisSettings
     private let logger: Logger
@@ -48,7 +56,7 @@ public final class RedisResultStore: ResultStore {
     public func append(_ value: [UInt8], to key: ResultKey, timeToLive: Duration) {
         let milliseconds = String(max(1, timeToLive.wholeMilliseconds))
         enqueue([
-            write("XADD", key.text, "MAXLEN", "~", "1000", "*", "v", value),
+            write("XADD", key.text, "MAXLEN", "~", "5000", "*", "v", value),
             write("PEXPIRE", key.text, milliseconds),
         ])
     }
@@ -68,20 +76,19 @@ public final class RedisResultStore: ResultStore {
         Self.entries(try await ask("XREVRANGE", key.text, "+", "-", "COUNT", "1")).first?.value
     }
 
-    /// Tells every worker that listens.
-    public func hintCancelled(_ leases: [MeshID]) {
-        guard !leases.isEmpty else { return }
-        enqueue([.init(command: [Array("PUBLISH".utf8), RedisListener.channel, leases.flatMap(\.bytes)])])
+    /// Tells everybody who listens to this Redis.
+    public func tell(_ hint: Hint) {
+        enqueue(hint.parts(of: Self.hintLength).map { write("PUBLISH", RedisListener.channel, $0.bytes) })
     }
 
-    /// Listens to cancel hints.
-    public func cancelHints() -> AsyncStream<[MeshID]> {
-        let (stream, continuation) = AsyncStream<[MeshID]>.makeStream(bufferingPolicy: .bufferingNewest(1024))
+    /// Listens to hints.
+    public func hints() -> AsyncStream<Hint> {
+        let (stream, continuation) = AsyncStream<Hint>.makeStream(bufferingPolicy: .bufferingNewest(1024))
         let (number, fresh) = outgoing.withLock { outgoing -> (Int, RedisListener?) in
             defer { outgoing.nextListener += 1 }
             outgoing.listeners[outgoing.nextListener] = continuation
             guard outgoing.listener == nil else { return (outgoing.nextListener, nil) }
-            let listener = RedisListener(settings: settings, logger: logger) { [weak self] in self?.tell($0) }
+            let listener = RedisListener(settings: settings, logger: logger) { [weak self] in self?.pass(on: $0) }
             outgoing.listener = listener
             return (outgoing.nextListener, listener)
         }
@@ -91,6 +98,15 @@ public final class RedisResultStore: ResultStore {
         // The listener's thread attaches it; nothing here waits for that.
         if let fresh { Task { await fresh.start() } }
         return stream
+    }
+
+    /// Adds to a counter in one step, which also gives a new one its time to live.
+    public func add(_ amount: Int, to counter: String, timeToLive: Duration) async throws(ResultStoreError) -> Int {
+        let milliseconds = String(max(1, timeToLive.wholeMilliseconds))
+        let key = "malla:count:" + counter
+        guard case .integer(let sum) = try await ask("EVAL", Self.addition, "1", key, String(amount), milliseconds)
+        else { throw ResultStoreError("a counter is no number") }
+        return sum
     }
 
     /// Answers when Redis does.
@@ -110,9 +126,9 @@ public final class RedisResultStore: ResultStore {
         await link.disconnect()
     }
 
-    private func tell(_ leases: [MeshID]) {
+    private func pass(on hint: Hint) {
         let listeners = outgoing.withLock { Array($0.listeners.values) }
-        for listener in listeners { listener.yield(leases) }
+        for listener in listeners { listener.yield(hint) }
     }
 
     private func write(_ parts: any RedisArgument...) -> RedisLink.Request {
@@ -165,6 +181,20 @@ public final class RedisResultStore: ResultStore {
                 let value = parts[1].array?.last?.bytes
             else { return nil }
             return (String(decoding: id, as: UTF8.self), value)
+        }
+    }
+}
+
+extension Hint {
+    /// The hint in pieces of at most so many ids; none when there is nothing to tell.
+    fileprivate func parts(of length: Int) -> [Hint] {
+        func split(_ ids: [MeshID]) -> [[MeshID]] {
+            stride(from: 0, to: ids.count, by: length).map { Array(ids[$0..<min($0 + length, ids.count)]) }
+        }
+        return switch self {
+        case .cancelled(let leases): split(leases).map { .cancelled($0) }
+        case .ended(let jobs): split(jobs).map { .ended($0) }
+        case .waiting: [self]
         }
     }
 }
