@@ -18,6 +18,8 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 let ports: [Target.Dependency] = ["BrokerClient", "Ledger", "ResultStore", "MediaStore"]
+/// What both APIs are made of.
+let shared: [Target.Dependency] = ["Completions", "Callbacks", "Fairness", "Explain"]
 let adapters: [Target.Dependency] = [
     "BrokerRabbitMQ", "BrokerInProcess", "LedgerPostgres", "LedgerSQLite",
     "ResultStoreRedis", "ResultStoreInProcess", "MediaStoreS3", "MediaStoreFiles",
@@ -105,16 +107,31 @@ let package = Package(
             path: "Sources/MediaStore/Files"
         ),
 
-        // Layer 4: the roles. They see ports, never adapters.
+        // Layer 4: what the APIs share. It sees ports, never adapters.
+        .target(
+            name: "Completions",
+            dependencies: ports + ["Workflow", "Plumbing", lifecycle, logging, metrics]
+        ),
+        .target(
+            name: "Callbacks",
+            dependencies: ports + ["HTTPTransfer", "Workflow", "Plumbing", crypto, lifecycle, logging, metrics]
+        ),
+        .target(
+            name: "Fairness",
+            dependencies: ports + ["Workflow", "Plumbing", crypto, yams, lifecycle, logging, metrics]
+        ),
+        .target(name: "Explain", dependencies: ports + ["Workflow", "Plumbing", logging]),
+
+        // Layer 5: the roles. They see ports, never adapters.
         .target(
             name: "AppAPI",
-            dependencies: ports + [
+            dependencies: ports + shared + [
                 "HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics,
             ]
         ),
         .target(
             name: "ServiceAPI",
-            dependencies: ports + [
+            dependencies: ports + shared + [
                 "HTTPTransfer", "Workflow", "Plumbing", crypto, hummingbird, lifecycle, logging, metrics,
             ]
         ),
@@ -125,10 +142,10 @@ let package = Package(
             ]
         ),
 
-        // Layer 5: the executable
+        // Layer 6: the executable
         .executableTarget(
             name: "Malla",
-            dependencies: ports + adapters + [
+            dependencies: ports + adapters + shared + [
                 "AppAPI", "ServiceAPI", "ServiceWorker", "HTTPTransfer", "Workflow", "Plumbing",
                 crypto, hummingbird, lifecycle, logging, metrics, configuration, arguments,
             ]
@@ -163,8 +180,29 @@ let package = Package(
         ),
         .testTarget(name: "HTTPTransferTests", dependencies: ["HTTPTransfer", "Plumbing", "MallaTestKit", logging]),
         .testTarget(
-            name: "AppAPITests",
+            name: "CompletionsTests",
             dependencies: ports + [
+                "Completions", "Callbacks", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess",
+                "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging,
+            ]
+        ),
+        .testTarget(
+            name: "FairnessTests",
+            dependencies: ports + [
+                "Fairness", "LedgerSQLite", "LedgerPostgres", "ResultStoreInProcess", "Workflow", "Plumbing",
+                "MallaTestKit", logging,
+            ]
+        ),
+        .testTarget(
+            name: "ExplainTests",
+            dependencies: ports + [
+                "Explain", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess", "MediaStoreFiles", "Workflow",
+                "Plumbing", "MallaTestKit", logging,
+            ]
+        ),
+        .testTarget(
+            name: "AppAPITests",
+            dependencies: ports + shared + [
                 "AppAPI", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess", "MediaStoreFiles",
                 "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging, hummingbird, crypto,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
@@ -172,7 +210,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ServiceAPITests",
-            dependencies: ports + [
+            dependencies: ports + shared + [
                 "ServiceAPI", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess",
                 "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

@@ -2,11 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Callbacks
+import Completions
+import Fairness
 public import Hummingbird
 import Ledger
 import Logging
 import Plumbing
 public import ServiceLifecycle
+import Workflow
 
 /// The App API: takes marketplace requests, runs them as workflows, and calls back.
 ///
@@ -24,8 +28,21 @@ public struct AppAPI: Sendable {
     public init(settings: AppSettings, catalog: AppCatalog, parts: AppParts) {
         self.settings = settings
         self.parts = parts
-        let finishing = AppRunFinishing(settings: settings, catalog: catalog, media: parts.media)
-        let sender = CallbackSender(delivery: CallbackDelivery(settings: settings, parts: parts))
+        let finishing = AppRunFinishing(
+            settings: settings,
+            catalog: catalog,
+            media: parts.media,
+            fairness: parts.fairness
+        )
+        let sender = CallbackSender(
+            delivery: CallbackDelivery(
+                settings: settings.callbacks,
+                trusted: parts.trustedHTTP,
+                guarded: parts.guardedHTTP,
+                ledger: parts.ledger,
+                logger: parts.logger
+            )
+        )
         let desk = HandOverDesk(port: parts.handOver, ledger: parts.ledger, catalog: catalog, logger: parts.logger)
         let followUp = CommitFollowUp(
             desk: desk,
@@ -49,10 +66,10 @@ public struct AppAPI: Sendable {
         )
         consumer = CompletionsConsumer(
             broker: parts.broker,
-            apps: catalog.names,
+            queues: catalog.names.map { QueueName.completions(app: $0) },
             settling: CompletionSettling(
                 ledger: parts.ledger,
-                fetching: ResultFetching(media: parts.media),
+                media: parts.media,
                 finishing: finishing,
                 followUp: followUp,
                 logger: parts.logger
@@ -79,15 +96,18 @@ public struct AppAPI: Sendable {
         )
     }
 
-    /// Keeps the workflows in the ledger, so that runs outlive the files; to be done before serving.
+    /// Keeps the workflows in the ledger, so that runs outlive the files, and learns where the services' queues stand, so
+    /// that new jobs do not go before all that wait; to be done before serving.
     ///
     /// - Throws: `LedgerError`.
     public func storeDefinitions() async throws {
         try await parts.ledger.store(definitions: marketplace.catalog.definitions)
+        parts.fairness.watch(marketplace.catalog.services.keys)
+        try await parts.fairness.sync()
     }
 
-    /// The long-running parts: the consumer of completions, the sender of callbacks, the timers.
-    public func services() -> [any Service] { [sender, consumer, timers] }
+    /// The long-running parts: ranks and limits, the consumer of completions, the sender of callbacks, the timers.
+    public func services() -> [any Service] { [parts.fairness, parts.limits, sender, consumer, timers] }
 
     /// All routes.
     public func router() -> Router<MarketplaceContext> {

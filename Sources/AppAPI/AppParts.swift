@@ -3,6 +3,8 @@
 // Copyright 2026 the Malla authors
 
 public import BrokerClient
+public import Callbacks
+public import Fairness
 public import HTTPTransfer
 public import Ledger
 public import Logging
@@ -27,6 +29,10 @@ public struct AppParts: Sendable {
     public var destinations: any DestinationRules
     /// Tells services of their jobs.
     public var handOver: any JobHandOver
+    /// Gives out the ranks of new jobs.
+    public var fairness: FairRanking
+    /// Holds requests and tasks against limits.
+    public var limits: LimitGate
     /// Serves signed media URLs, when the media store is one of files.
     public var signedMedia: (any SignedMedia)?
     /// Writes the metrics as Prometheus text.
@@ -35,6 +41,9 @@ public struct AppParts: Sendable {
     public var logger: Logger
 
     /// Makes the parts.
+    ///
+    /// - Parameter fairness: nil for a ranking of this App API's own, in which all users weigh the same.
+    /// - Parameter limits: without one, nothing is limited.
     public init(
         ledger: any Ledger,
         broker: any Broker,
@@ -44,6 +53,8 @@ public struct AppParts: Sendable {
         guardedHTTP: any HTTPTransferring,
         destinations: any DestinationRules,
         handOver: any JobHandOver,
+        fairness: FairRanking? = nil,
+        limits: LimitGate = LimitGate(),
         signedMedia: (any SignedMedia)? = nil,
         metricsText: @escaping @Sendable () async -> String = { "" },
         logger: Logger
@@ -56,6 +67,8 @@ public struct AppParts: Sendable {
         self.guardedHTTP = guardedHTTP
         self.destinations = destinations
         self.handOver = handOver
+        self.fairness = fairness ?? FairRanking(ledger: ledger, logger: logger)
+        self.limits = limits
         self.signedMedia = signedMedia
         self.metricsText = metricsText
         self.logger = logger

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+public import Callbacks
+import Fairness
+
 /// What an operator decides about an App API.
 public struct AppSettings: Sendable {
     /// `apiVersion` in every answer (`API_VERSION`).
@@ -42,11 +45,21 @@ public struct AppSettings: Sendable {
     public var maxMediaPerCall = 64
     /// How many completions may be unsettled per app.
     public var completionsPrefetch = 512
-    /// How many batches of completions are settled at once per app.
+    /// How many batches of completions are settled at once.
     public var settleLanes = 2
     /// The prefix of status codes where no app is known.
     public var defaultPrefix = "MA"
 
     /// Makes the defaults.
     public init() {}
+
+    /// What callbacks need of it.
+    var callbacks: CallbackSettings {
+        CallbackSettings(
+            secrets: callbackSecrets,
+            token: tokens.first.map { NamedTokens.split($0).token },
+            callbackURL: callbackURL,
+            tokenOrigins: callbackTokenOrigins
+        )
+    }
 }

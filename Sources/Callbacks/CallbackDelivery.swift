@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import HTTPTransfer
-import Ledger
-import Logging
+public import HTTPTransfer
+public import Ledger
+public import Logging
 import Metrics
 import Plumbing
 
 /// One attempt to deliver a callback, and its record.
-struct CallbackDelivery: Sendable {
+public struct CallbackDelivery: Sendable {
     private typealias Entry = (attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)
 
     private let trusted: any HTTPTransferring
@@ -21,23 +21,34 @@ struct CallbackDelivery: Sendable {
     private let logger: Logger
     private let records: Batcher<Entry, Void>
 
-    /// - Parameter timeout: how long a receiver may take for the whole of an attempt.
-    init(settings: AppSettings, parts: AppParts, timeout: Duration = .seconds(15)) {
+    /// Makes one.
+    ///
+    /// - Parameters:
+    ///   - trusted: sends to the operator's own receivers.
+    ///   - guarded: sends to clients' URLs; it must refuse forbidden networks.
+    ///   - timeout: how long a receiver may take for the whole of an attempt.
+    public init(
+        settings: CallbackSettings,
+        trusted: any HTTPTransferring,
+        guarded: any HTTPTransferring,
+        ledger: any Ledger,
+        logger: Logger,
+        timeout: Duration = .seconds(15)
+    ) {
         self.timeout = timeout
-        trusted = parts.trustedHTTP
-        guarded = parts.guardedHTTP
-        secrets = settings.callbackSecrets
-        token = settings.tokens.first
+        self.trusted = trusted
+        self.guarded = guarded
+        secrets = settings.secrets
+        token = settings.token
         tokenOrigins = Set(
-            ([settings.callbackURL].compactMap(\.self) + settings.callbackTokenOrigins).compactMap { URLOrigin($0) }
+            ([settings.callbackURL].compactMap(\.self) + settings.tokenOrigins).compactMap { URLOrigin($0) }
         )
-        logger = parts.logger
-        let ledger = parts.ledger
+        self.logger = logger
         records = Batcher(lanes: 1, maxSize: 200) { entries in await Self.record(entries, ledger) }
     }
 
     /// Sends once and records what came of it; tells whether the receiver answered at all.
-    func attempt(_ callback: CallbackRecord) async -> Bool {
+    public func attempt(_ callback: CallbackRecord) async -> Bool {
         let startedAt = Timestamp.now
         let clock = ContinuousClock.now
         let verdict = await send(callback, at: startedAt)
@@ -50,7 +61,7 @@ struct CallbackDelivery: Sendable {
             status: verdict.status,
             error: verdict.error
         )
-        let (state, wait) = Self.next(after: verdict, attempts: number)
+        let (state, wait) = Self.next(after: verdict, attempts: number, CallbackSchedule.of(callback))
         Counter(label: "malla_callback_attempts_total", dimensions: [("outcome", verdict.outcome)]).increment()
         logger.info(
             "callback attempted",
@@ -75,11 +86,12 @@ struct CallbackDelivery: Sendable {
     /// What a callback's state is after an attempt, and when it is due again.
     static func next(
         after verdict: Verdict,
-        attempts: Int
+        attempts: Int,
+        _ schedule: CallbackSchedule = .standardWebhooks
     ) -> (state: CallbackRecord.State, wait: Duration?) {
         if verdict.isDelivered { return (.delivered, nil) }
         guard !verdict.isFinal,
-            let wait = CallbackSchedule.wait(afterAttempts: attempts, retryAfter: verdict.retryAfter)
+            let wait = schedule.wait(afterAttempts: attempts, retryAfter: verdict.retryAfter)
         else { return (.abandoned, nil) }
         return (.pending, wait)
     }
@@ -132,6 +144,7 @@ struct CallbackDelivery: Sendable {
             headers.append(("webhook-signature", signatures.joined(separator: " ")))
         }
         // A client's URL gets the signature alone, never a credential that it could use against us.
+        guard callback.app != CallbackRecord.directApp else { return headers }
         if let token, let origin = URLOrigin(callback.url), tokenOrigins.contains(origin) {
             headers.append(("x-marketplace-token", token))
         }

@@ -2,22 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import Ledger
-import Logging
+public import Ledger
 import Plumbing
-import ServiceLifecycle
+public import ServiceLifecycle
 import Synchronization
 
 /// Sends callbacks, each receiver in a window of its own, so that a slow or dead one delays nobody else's.
 ///
 /// What it does not get to within the hold is dropped here and stays in the ledger's outbox, whence it comes again.
-final class CallbackSender: Service {
+public final class CallbackSender: Service {
     /// How many callbacks of all receivers are under way at once.
     private static let inAll = 256
     /// How many callbacks wait here in all before no more are taken from the outbox.
     private static let longestWaitingList = 5000
+    /// How many are taken from the outbox at once.
+    private static let oneTake = 200
     /// A callback that waited longer may already be another process's: it is left to the outbox.
-    private static let longestWait: Duration = AppRunFinishing.hold - .seconds(20)
+    private static let longestWait: Duration = CallbackRecord.hold - .seconds(20)
 
     private struct Waiting {
         let callback: CallbackRecord
@@ -45,16 +46,26 @@ final class CallbackSender: Service {
     private let starts: AsyncStream<CallbackRecord>
     private let start: AsyncStream<CallbackRecord>.Continuation
 
-    init(delivery: CallbackDelivery) {
+    /// Makes a sender; it takes callbacks from the start and sends them while it runs.
+    public init(delivery: CallbackDelivery) {
         self.delivery = delivery
         (starts, start) = AsyncStream.makeStream()
     }
 
     /// How many more callbacks it takes gladly; a dead receiver's do not count for much, as it holds few of them.
-    var room: Int { state.withLock { max(0, Self.longestWaitingList - $0.known.count) } }
+    private var room: Int { state.withLock { max(0, Self.longestWaitingList - $0.known.count) } }
+
+    /// Takes the due callbacks of these apps from the ledger's outbox, as many as there is room for.
+    ///
+    /// - Parameter apps: names of apps; ``CallbackRecord/directApp`` for direct jobs.
+    public func takeDue(of apps: [String], from ledger: any Ledger) async throws(LedgerError) {
+        let room = min(Self.oneTake, room)
+        guard room > 0 else { return }
+        enqueue(try await ledger.takeCallbacks(apps: apps, limit: room, hold: CallbackRecord.hold))
+    }
 
     /// Takes callbacks whose hold is this process's; one that is already here is passed over.
-    func enqueue(_ callbacks: [CallbackRecord]) {
+    public func enqueue(_ callbacks: [CallbackRecord]) {
         guard !callbacks.isEmpty else { return }
         let now = ContinuousClock.now
         let ready = state.withLock { state in
@@ -73,7 +84,7 @@ final class CallbackSender: Service {
     }
 
     /// Sends until the graceful shutdown; what is under way may end (15 s at most).
-    func run() async throws {
+    public func run() async throws {
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 for await callback in starts {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import Plumbing
+public import Plumbing
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -11,9 +11,9 @@ import Foundation
 #endif
 
 /// The `Retry-After` header of RFC 9110: seconds, or a date.
-enum RetryAfter {
+public enum RetryAfter {
     /// Reads the header; nil when it is neither.
-    static func parse(_ text: String?, now: Timestamp = .now) -> Duration? {
+    public static func parse(_ text: String?, now: Timestamp = .now) -> Duration? {
         guard let text = text?.trimming() else { return nil }
         if let seconds = Int64(text), seconds >= 0 { return .seconds(min(seconds, 31_536_000)) }
         guard let moment = date(text) else { return nil }
@@ -29,15 +29,5 @@ enum RetryAfter {
         else { return nil }
         func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return Timestamp(rfc3339: "\(year)-\(padded(month + 1))-\(padded(day))T\(parts[4])Z")
-    }
-}
-
-extension String {
-    /// Without white space at its ends.
-    func trimming() -> String {
-        let tail = drop { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\n" }
-        var text = String(tail)
-        while let last = text.last, last == " " || last == "\t" || last == "\r" || last == "\n" { text.removeLast() }
-        return text
     }
 }

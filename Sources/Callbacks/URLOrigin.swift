@@ -9,13 +9,16 @@ import Foundation
 #endif
 
 /// The origin of a URL: scheme, host and port, in lower case and with the scheme's default port filled in.
-struct URLOrigin: Sendable, Hashable {
-    let scheme: String
-    let host: String
-    let port: Int
+public struct URLOrigin: Sendable, Hashable {
+    /// `http` or `https`.
+    public let scheme: String
+    /// The name or address.
+    public let host: String
+    /// The port, given or the scheme's own.
+    public let port: Int
 
     /// The origin of an absolute `http` or `https` URL without user info; nil of anything else.
-    init?(_ text: String) {
+    public init?(_ text: String) {
         guard !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F || $0 == 0x5C }), text.utf8.count <= 2048,
             let url = URL(string: text), let scheme = url.scheme?.lowercased(), scheme == "http" || scheme == "https",
             let host = url.host?.lowercased(), !host.isEmpty, url.user == nil, url.password == nil

@@ -11,11 +11,11 @@ import ServiceLifecycle
 import Workflow
 
 extension CompletionSettling {
-    /// How many large completions of an app are fetched and settled at once: it bounds the memory that they take.
+    /// How many large completions are fetched and settled at once: it bounds the memory that they take.
     static let largeBatch = 4
 
     /// Fetches the results of large completions and settles them; those whose media store is away come again later.
-    func settle(large batch: [LargeCompletion], on subscription: any Subscription) async {
+    func settle(large batch: [LargeCompletion]) async {
         let results = await cancelWhenGracefulShutdown { await fetching.results(of: batch) }
         var ready: [Entry] = []
         var late: [LargeCompletion] = []
@@ -23,9 +23,7 @@ extension CompletionSettling {
             let completion = entry.completion
             switch result {
             case .success(let bytes):
-                ready.append(
-                    (entry.tag, Settlement(job: completion.job, event: completion.event, result: bytes))
-                )
+                ready.append((entry.receipt, Self.settlement(of: completion, result: bytes)))
             case .failure(let error) where error.isRetriable:
                 late.append(entry)
                 logger.debug(
@@ -33,15 +31,15 @@ extension CompletionSettling {
                     metadata: [LogKey.job: "\(completion.job)", LogKey.error: "\(error)"]
                 )
             case .failure(let error):
-                ready.append((entry.tag, Settlement(job: completion.job, event: lost(entry, error))))
+                ready.append((entry.receipt, Settlement(job: completion.job, event: lost(entry, error))))
             }
         }
         if Task.isCancelled || Task.isShuttingDownGracefully {
-            subscription.settle(late.map(\.tag), .requeued)
+            late.map(\.receipt).settle(.requeued)
         } else {
-            postpone(late, on: subscription)
+            postpone(late)
         }
-        if !ready.isEmpty { await record(ready, on: subscription) }
+        if !ready.isEmpty { await record(ready) }
     }
 
     /// Lets go of large completions that can't be settled now.
@@ -49,14 +47,14 @@ extension CompletionSettling {
     /// Acknowledged although nothing was settled, and still not lost: the worker keeps each and sends it again until a
     /// beat tells it that the ledger has it, and when the worker dies the reaper has the job run again. Given back to
     /// the queue they would come again at once, and kept they would fill the prefetch and block all other completions.
-    func postpone(_ entries: [LargeCompletion], on subscription: any Subscription) {
+    func postpone(_ entries: [LargeCompletion]) {
         guard !entries.isEmpty else { return }
         for _ in entries { count("postponed") }
         logger.warning(
             "large results wait for the media store; their workers send them again",
             metadata: [LogKey.count: "\(entries.count)"]
         )
-        subscription.settle(entries.map(\.tag), .acknowledged)
+        entries.map(\.receipt).settle(.acknowledged)
     }
 
     /// A failure that counts as an attempt: another one stores its result anew, under its own lease.

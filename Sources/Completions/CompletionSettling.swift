@@ -3,72 +3,100 @@
 // Copyright 2026 the Malla authors
 
 import BrokerClient
-import Ledger
-import Logging
+public import Ledger
+public import Logging
+public import MediaStore
 import Metrics
 import Plumbing
 import ServiceLifecycle
 import Workflow
 
 /// Settles batches of completions: one transaction, then the acknowledgements, then the follow-up.
-struct CompletionSettling: Sendable {
-    typealias Entry = (tag: DeliveryTag, settlement: Settlement)
+public struct CompletionSettling: Sendable {
+    typealias Entry = (receipt: Receipt, settlement: Settlement)
 
-    let ledger: any Ledger
+    private let ledger: any Ledger
     let fetching: ResultFetching
-    let finishing: any RunFinishing
-    let followUp: CommitFollowUp
+    private let finishing: any RunFinishing
+    private let followUp: any SettledFollowUp
     let logger: Logger
 
     private static let backoff = Backoff(base: .milliseconds(200), cap: .seconds(5))
 
-    /// Settles deliveries and acknowledges each once its outcome is committed; those of a cancelled call are given
-    /// back to the queue.
+    /// Makes one.
+    ///
+    /// - Parameters:
+    ///   - media: where large results lie.
+    ///   - finishing: what the API adds when runs advance and direct jobs end.
+    ///   - followUp: is told of every commit.
+    public init(
+        ledger: any Ledger,
+        media: any MediaStore,
+        finishing: any RunFinishing,
+        followUp: any SettledFollowUp,
+        logger: Logger
+    ) {
+        self.ledger = ledger
+        fetching = ResultFetching(media: media)
+        self.finishing = finishing
+        self.followUp = followUp
+        self.logger = logger
+    }
+
+    /// Settles messages and acknowledges each once its outcome is committed; those of a cancelled call are given
+    /// back to their queues.
     ///
     /// - Parameter large: takes the completions whose results must be fetched first, so that nothing waits for them.
-    func settle(
-        _ deliveries: [Delivery],
-        on subscription: any Subscription,
-        large inbox: Inbox<LargeCompletion>
-    ) async {
+    func settle(_ arrivals: [Arrival], large inbox: Inbox<LargeCompletion>) async {
         var batch: [Entry] = []
         var large: [LargeCompletion] = []
-        for delivery in deliveries {
+        for arrival in arrivals {
+            if let cancellation = JobCancellation(body: arrival.body) {
+                batch.append((arrival.receipt, Settlement(job: cancellation.job, event: .cancelled)))
+                continue
+            }
             do throws(EnvelopeError) {
-                let completion = try Completion(body: delivery.body)
+                let completion = try Completion(body: arrival.body)
                 if completion.failure == nil, let stored = completion.storedResult {
-                    large.append(LargeCompletion(tag: delivery.tag, completion: completion, stored: stored))
-                    continue
+                    large.append(LargeCompletion(receipt: arrival.receipt, completion: completion, stored: stored))
+                } else {
+                    batch.append((arrival.receipt, Self.settlement(of: completion, result: completion.result)))
                 }
-                let result = completion.failure == nil ? completion.result : nil
-                batch.append(
-                    (delivery.tag, Settlement(job: completion.job, event: completion.event, result: result))
-                )
             } catch {
                 count("unreadable")
                 logger.warning(
                     "a completion that can't be read was dropped",
-                    metadata: [LogKey.error: "\(error)", LogKey.count: "\(delivery.body.count)"]
+                    metadata: [LogKey.error: "\(error)", LogKey.count: "\(arrival.body.count)"]
                 )
-                subscription.settle([delivery.tag], .acknowledged)
+                [arrival.receipt].settle(.acknowledged)
             }
         }
-        if !large.isEmpty { postpone(inbox.put(large), on: subscription) }
-        if !batch.isEmpty { await record(batch, on: subscription) }
+        if !large.isEmpty { postpone(inbox.put(large)) }
+        if !batch.isEmpty { await record(batch) }
+    }
+
+    /// What a completion comes to for the ledger; `result` is passed over when the handler failed.
+    static func settlement(of completion: Completion, result: [UInt8]) -> Settlement {
+        Settlement(
+            job: completion.job,
+            event: completion.event,
+            result: completion.failure == nil ? result : nil,
+            usage: completion.usage.flatMap { $0.isEmpty ? nil : $0.json.bytes }
+        )
     }
 
     /// Records settlements and acknowledges them, however long the ledger is away.
-    func record(_ batch: [Entry], on subscription: any Subscription) async {
+    func record(_ batch: [Entry]) async {
         var failures = 0
         while true {
             do throws(LedgerError) {
                 let outcome = try await ledger.settle(batch.map(\.settlement), tasks: [], finishing: finishing)
-                subscription.settle(batch.map(\.tag), .acknowledged)
+                batch.map(\.receipt).settle(.acknowledged)
                 note(outcome.verdicts, of: batch.map(\.settlement))
                 followUp.settled(outcome)
                 return
             } catch {
-                guard error.isRetriable else { return await recordOneByOne(batch, on: subscription, error) }
+                guard error.isRetriable else { return await recordOneByOne(batch, error) }
                 failures += 1
                 if failures == 3 {
                     logger.warning(
@@ -77,11 +105,11 @@ struct CompletionSettling: Sendable {
                     )
                 }
                 do {
-                    // A stopping App API does not outwait a dead ledger: another one gets these.
+                    // A stopping API does not outwait a dead ledger: another one gets these.
                     if Task.isShuttingDownGracefully { throw CancellationError() }
                     try await Task.sleep(for: Self.backoff.delay(afterFailures: failures))
                 } catch {
-                    subscription.settle(batch.map(\.tag), .requeued)
+                    batch.map(\.receipt).settle(.requeued)
                     return
                 }
             }
@@ -89,13 +117,9 @@ struct CompletionSettling: Sendable {
     }
 
     /// A batch that fails for good is redone one by one, so that the culprit fails alone.
-    private func recordOneByOne(
-        _ batch: [Entry],
-        on subscription: any Subscription,
-        _ error: LedgerError
-    ) async {
+    private func recordOneByOne(_ batch: [Entry], _ error: LedgerError) async {
         if batch.count > 1 {
-            for entry in batch { await record([entry], on: subscription) }
+            for entry in batch { await record([entry]) }
             return
         }
         guard let entry = batch.first else { return }
@@ -105,7 +129,7 @@ struct CompletionSettling: Sendable {
             metadata: [LogKey.job: "\(entry.settlement.job)", LogKey.error: "\(error)"]
         )
         await failJob(of: entry.settlement, error)
-        subscription.settle([entry.tag], .acknowledged)
+        [entry.receipt].settle(.acknowledged)
     }
 
     private func failJob(of settlement: Settlement, _ error: LedgerError) async {

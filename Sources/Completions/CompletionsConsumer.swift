@@ -2,56 +2,82 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import BrokerClient
-import Logging
+public import BrokerClient
+public import Logging
 import Plumbing
-import ServiceLifecycle
-import Workflow
+public import ServiceLifecycle
 
-/// Consumes the completions queue of every app, a few batches at a time.
-struct CompletionsConsumer: Service {
-    let broker: any Broker
-    let apps: [String]
-    let settling: CompletionSettling
-    let prefetch: Int
-    let lanes: Int
-    let logger: Logger
+/// Consumes queues of completions, a few batches at a time; the lanes are shared, so that many queues cost little.
+public struct CompletionsConsumer: Service {
+    private let broker: any Broker
+    private let queues: [String]
+    private let settling: CompletionSettling
+    private let prefetch: Int
+    private let lanes: Int
+    private let logger: Logger
 
     private static let backoff = Backoff(base: .milliseconds(250), cap: .seconds(5))
     private static let batchSize = 256
 
-    func run() async throws {
-        await withDiscardingTaskGroup { group in
-            for app in apps { group.addTask { await serve(app) } }
+    /// Makes one.
+    ///
+    /// - Parameters:
+    ///   - queues: such as `QueueName.completions(app:)` of every app, or `completions(service:)` of every service.
+    ///   - prefetch: how many messages of each queue may be unsettled at a time.
+    ///   - lanes: how many batches, of all queues, are settled at once.
+    public init(
+        broker: any Broker,
+        queues: [String],
+        settling: CompletionSettling,
+        prefetch: Int,
+        lanes: Int,
+        logger: Logger
+    ) {
+        self.broker = broker
+        self.queues = queues
+        self.settling = settling
+        self.prefetch = prefetch
+        self.lanes = lanes
+        self.logger = logger
+    }
+
+    /// Consumes until the graceful shutdown; what is being settled then may end.
+    public func run() async throws {
+        let inbox = Inbox<Arrival>()
+        // Beside the others, and never so many that a media store that is away blocks a queue for them.
+        let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 4))
+        await withTaskGroup(of: CompletionQueue?.self) { subscribing in
+            for queue in queues { subscribing.addTask { await subscribe(to: queue, inbox) } }
+            await settle(inbox, large)
+            for await queue in subscribing {
+                guard let queue else { continue }
+                subscribing.addTask {
+                    await queue.cancel()
+                    return nil
+                }
+            }
         }
     }
 
-    private func serve(_ app: String) async {
-        let queue = QueueName.completions(app: app)
-        let inbox = Inbox<Delivery>()
-        // Beside the others, and never so many that a media store that is away blocks the queue for them.
-        let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 4))
-        // A broker that is down at start delays completions and refuses nothing; once up, the adapter reconnects.
-        guard let subscription = await subscribe(to: queue, inbox) else { return }
+    private func settle(_ inbox: Inbox<Arrival>, _ large: Inbox<LargeCompletion>) async {
         await withDiscardingTaskGroup { group in
             for _ in 0..<max(1, lanes) {
                 group.addTask {
                     while let batch = await inbox.take(upTo: Self.batchSize) {
-                        await settling.settle(batch, on: subscription, large: large)
+                        await settling.settle(batch, large: large)
                     }
                 }
             }
             group.addTask {
                 while let batch = await large.take(upTo: CompletionSettling.largeBatch) {
-                    await settling.settle(large: batch, on: subscription)
+                    await settling.settle(large: batch)
                 }
             }
             await untilShutdown()
-            // What is being settled may end; what was not taken goes back to the queue with the subscription.
+            // What is being settled may end; what was not taken goes back to the queues with the subscriptions.
             inbox.close()
             large.close(dropping: true)
         }
-        await subscription.cancel()
     }
 
     private func untilShutdown() async {
@@ -61,19 +87,30 @@ struct CompletionsConsumer: Service {
         }
     }
 
-    private func subscribe(to queue: String, _ inbox: Inbox<Delivery>) async -> (any Subscription)? {
+    /// Subscribes, however long the broker is away.
+    ///
+    /// One that is down at start delays completions and refuses nothing; once up, the adapter reconnects.
+    private func subscribe(to name: String, _ inbox: Inbox<Arrival>) async -> CompletionQueue? {
         await cancelWhenGracefulShutdown {
             var failures = 0
             while !Task.isCancelled {
+                // A new one for every try: what came through one that failed must never be settled through another.
+                let queue = CompletionQueue()
                 do throws(BrokerError) {
-                    try await broker.declare(queue)
-                    return try await broker.consume(queue, prefetch: prefetch) { inbox.put($0) }
+                    try await broker.declare(name)
+                    let subscription = try await broker.consume(name, prefetch: prefetch) { deliveries in
+                        inbox.put(
+                            deliveries.map { Arrival(receipt: Receipt(queue: queue, tag: $0.tag), body: $0.body) }
+                        )
+                    }
+                    queue.attach(subscription)
+                    return queue
                 } catch {
                     failures += 1
                     if failures == 1 {
                         logger.warning(
                             "the completions queue can't be consumed yet",
-                            metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"]
+                            metadata: [LogKey.queue: "\(name)", LogKey.error: "\(error)"]
                         )
                     }
                     do { try await Task.sleep(for: Self.backoff.delay(afterFailures: failures)) } catch { return nil }

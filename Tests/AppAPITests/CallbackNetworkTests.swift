@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Callbacks
 import Foundation
 import HTTPTransfer
 import Hummingbird
@@ -88,8 +89,11 @@ import Workflow
                 let task = try #require(MeshID(ended))
                 let callback = try #require(try await fixture.ledger.callbacks(of: task).first?.callback)
                 let delivery = CallbackDelivery(
-                    settings: fixture.settings,
-                    parts: fixture.parts,
+                    settings: fixture.settings.callbacks,
+                    trusted: fixture.parts.trustedHTTP,
+                    guarded: fixture.parts.guardedHTTP,
+                    ledger: fixture.ledger,
+                    logger: fixture.parts.logger,
                     timeout: .milliseconds(300)
                 )
                 #expect(await delivery.attempt(callback) == false)
@@ -121,34 +125,5 @@ import Workflow
                 }
             }
         }
-    }
-
-    @Test func aWindowFollowsItsReceiver() {
-        var window = ReceiverWindow()
-        #expect(window.size == 4 && window.longestQueue == 1000)
-        for _ in 0..<100 { window.note(answered: true) }
-        #expect(window.size == 64)
-        for _ in 0..<10 { window.note(answered: false) }
-        #expect(window.size == 1 && window.longestQueue < 50)
-        window.note(answered: true)
-        #expect(window.size == 2 && window.longestQueue == 1000)
-    }
-
-    @Test func aQueueKeepsItsOrder() {
-        var queue = FirstInFirstOut<Int>()
-        #expect(queue.popFirst() == nil)
-        var next = 0
-        for number in 0..<10_000 {
-            queue.append(number)
-            if number % 3 == 0 {
-                #expect(queue.popFirst() == next)
-                next += 1
-            }
-        }
-        while let number = queue.popFirst() {
-            #expect(number == next)
-            next += 1
-        }
-        #expect(next == 10_000 && queue.isEmpty)
     }
 }

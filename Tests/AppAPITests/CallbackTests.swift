@@ -4,6 +4,7 @@
 
 import BrokerClient
 import BrokerInProcess
+import Callbacks
 import Hummingbird
 import HummingbirdTesting
 import Ledger

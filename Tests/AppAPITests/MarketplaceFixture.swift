@@ -3,6 +3,8 @@
 // Copyright 2026 the Malla authors
 
 import BrokerInProcess
+import Callbacks
+import Fairness
 import Foundation
 import HTTPTransfer
 import Hummingbird
@@ -106,7 +108,12 @@ struct MarketplaceFixture: Sendable {
             baseURL: "http://localhost",
             secret: Array("0123456789abcdef".utf8)
         )
-        finishing = AppRunFinishing(settings: settings, catalog: catalog, media: media)
+        finishing = AppRunFinishing(
+            settings: settings,
+            catalog: catalog,
+            media: media,
+            fairness: FairRanking(ledger: ledger)
+        )
         let policy = NetworkPolicy.publicOnly(allowing: networks)
         var parts = AppParts(
             ledger: ledger,

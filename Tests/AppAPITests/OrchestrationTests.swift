@@ -122,20 +122,6 @@ import Testing
 
     // MARK: Small parts
 
-    @Test func anInboxKeepsToItsLimitAndEnds() async {
-        let inbox = Inbox<Int>(limit: 3)
-        #expect(inbox.put([1, 2]) == [] && inbox.put([3, 4, 5]) == [4, 5])
-        #expect(await inbox.take(upTo: 2) == [1, 2])
-        #expect(inbox.put([6, 7, 8]) == [8])
-        inbox.close()
-        #expect(await inbox.take(upTo: 9) == [3, 6, 7])
-        #expect(await inbox.take(upTo: 9) == nil)
-        let dropped = Inbox<Int>()
-        dropped.put([1])
-        dropped.close(dropping: true)
-        #expect(await dropped.take(upTo: 1) == nil)
-    }
-
     @Test func noAppMayHaveTheNameOfARoute() async throws {
         let fixture = try await OrchestrationFixture()
         let firsts = fixture.api.router().routes.compactMap { "\($0.path)".split(separator: "/").first.map { "\($0)" } }

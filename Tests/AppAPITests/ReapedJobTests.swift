@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Callbacks
 import Ledger
 import LedgerSQLite
 import Logging
@@ -24,8 +25,16 @@ import Workflow
         }
         let service = ServiceDefinition(name: "alpha", engine: .native(handler: "echo", options: .null))
         let catalog = AppCatalog(apps: [], services: [service])
-        let sender = CallbackSender(delivery: CallbackDelivery(settings: fixture.settings, parts: fixture.parts))
-        let logger = fixture.parts.logger
+        let parts = fixture.parts
+        let logger = parts.logger
+        let delivery = CallbackDelivery(
+            settings: fixture.settings.callbacks,
+            trusted: parts.trustedHTTP,
+            guarded: parts.guardedHTTP,
+            ledger: parts.ledger,
+            logger: logger
+        )
+        let sender = CallbackSender(delivery: delivery)
         var limits = LedgerTimers.Limits()
         limits.reapAge = .milliseconds(200)
         let timers = AppTimers(

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Callbacks
 import Crypto
+import Fairness
 import Hummingbird
 import Ledger
 import Plumbing
@@ -19,7 +21,7 @@ struct CallRoute: Sendable {
     }
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
-        let caller = try marketplace.gate.identify(request.headers)
+        let caller = try await marketplace.identify(request.headers)
         let app = try marketplace.app(of: context)
         do {
             return try await call(request, context, caller, app)
@@ -69,8 +71,10 @@ struct CallRoute: Sendable {
         let given = body["payload"] ?? [:]
         let fingerprint = Self.fingerprint(definition.method, callbackURL, given)
         // The ledger tells repeats apart when it stores them. It is asked before only where a repeat would not get that
-        // far: a URL may be good for one read only, and a full backlog refuses what is new.
-        if PayloadMedia.fetches(given, definition.input?.source) || marketplace.intake.isFull(definition) {
+        // far: a URL may be good for one read only, and a full backlog or a limit refuses what is new.
+        let refusal = await marketplace.parts.limits.checkJobs(user: "\(app.name)/\(caller.user)", token: caller.token)
+        let isStopped = refusal != nil || marketplace.intake.isFull(definition)
+        if isStopped || PayloadMedia.fetches(given, definition.input?.source) {
             let known = try await marketplace.intake.earlier(
                 app: app.name,
                 user: caller.user,
@@ -79,6 +83,7 @@ struct CallRoute: Sendable {
             )
             if let known { return known }
         }
+        if let refusal { throw .limited(refusal) }
         try await marketplace.intake.admit(definition)
         let payload = try await media.resolve(
             given,

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import Crypto
+import Callbacks
+import Fairness
 import Hummingbird
 import Plumbing
 
@@ -12,6 +13,8 @@ struct CallerIdentity: Sendable {
 
     let user: String
     let role: Role
+    /// The name of the token that the call came with.
+    let token: String
 
     /// Whether this caller may see what belongs to `owner`.
     func maySee(_ owner: String) -> Bool { role == .admin || user == owner }
@@ -19,11 +22,10 @@ struct CallerIdentity: Sendable {
 
 /// Checks the headers of the marketplace contract.
 struct CallerGate: Sendable {
-    /// Digests of the tokens: of one length, so comparing them tells nothing about a token.
-    private let digests: [SHA256.Digest]
+    private let tokens: NamedTokens
 
     init(tokens: [String]) {
-        digests = tokens.filter { !$0.isEmpty }.map { SHA256.hash(data: Array($0.utf8)) }
+        self.tokens = NamedTokens(tokens.filter { !$0.isEmpty })
     }
 
     /// Identifies the caller.
@@ -31,7 +33,7 @@ struct CallerGate: Sendable {
         guard let token = headers.first(named: "x-marketplace-token") else {
             throw MarketplaceRefusal(.notPermitted, .unauthorized, "the header x-marketplace-token is missing")
         }
-        guard isKnown(token) else {
+        guard let name = tokens.name(of: token) else {
             throw MarketplaceRefusal(.notPermitted, .unauthorized, "the token in x-marketplace-token is not valid")
         }
         let user = headers.first(named: "x-user-id")?.trimming() ?? ""
@@ -43,13 +45,7 @@ struct CallerGate: Sendable {
         guard let role = roleText.isEmpty ? .user : CallerIdentity.Role(rawValue: roleText) else {
             throw .invalid("x-user-role", "one of user, publisher, admin")
         }
-        return CallerIdentity(user: user, role: role)
-    }
-
-    /// Compares with every token, whichever matches, so that the time tells nothing.
-    private func isKnown(_ token: String) -> Bool {
-        let given = SHA256.hash(data: Array(token.utf8))
-        return digests.reduce(false) { $1 == given || $0 }
+        return CallerIdentity(user: user, role: role, token: name)
     }
 
     /// Whether text may go into headers, logs and rows.

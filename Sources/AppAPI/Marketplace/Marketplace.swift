@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Fairness
 import Hummingbird
 import Ledger
 import Logging
@@ -20,6 +21,13 @@ struct Marketplace: Sendable {
     let intake: TaskIntake
     let planning: TaskPlanning
     let followUp: CommitFollowUp
+
+    /// Who calls; refused without a token, and beyond the requests that the token or the user may make.
+    func identify(_ headers: HTTPFields) async throws(MarketplaceRefusal) -> CallerIdentity {
+        let caller = try gate.identify(headers)
+        if let refusal = await parts.limits.check(token: caller.token, user: caller.user) { throw .limited(refusal) }
+        return caller
+    }
 
     /// The app of the path, when it names one.
     func app(of context: MarketplaceContext) throws(MarketplaceRefusal) -> AppDefinition? {

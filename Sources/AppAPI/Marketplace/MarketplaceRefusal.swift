@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Fairness
 import Hummingbird
 import Ledger
 import Plumbing
@@ -37,6 +38,11 @@ struct MarketplaceRefusal: Error, Sendable {
 
     /// What is not there, or not this caller's: the two look the same.
     static func notFound(_ reason: String) -> Self { Self(.notFound, .notFound, reason) }
+
+    /// More than the token or the user may have.
+    static func limited(_ refusal: LimitRefusal) -> Self {
+        Self(.notPermitted, .tooManyRequests, refusal.description, retryAfter: .seconds(refusal.retryAfter))
+    }
 
     /// Media that must be read first while the store is away.
     static func mediaAway(_ reason: String) -> Self {

@@ -13,7 +13,7 @@ struct MediaRoutes: Sendable {
 
     /// A URL to which the caller uploads a file of that name.
     func upload(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
-        let caller = try marketplace.gate.identify(request.headers)
+        let caller = try await marketplace.identify(request.headers)
         let name = try key(of: request)
         guard let key = UploadKey.forUpload(name, user: caller.user) else {
             throw MarketplaceRefusal.invalid(
@@ -37,7 +37,7 @@ struct MediaRoutes: Sendable {
 
     /// A URL from which the caller downloads media.
     func download(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
-        let caller = try marketplace.gate.identify(request.headers)
+        let caller = try await marketplace.identify(request.headers)
         let name = try key(of: request)
         let missing = MarketplaceRefusal.notFound("there is no media '\(name.prefix(200))'")
         do throws(MediaError) {

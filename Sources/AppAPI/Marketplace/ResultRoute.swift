@@ -14,7 +14,7 @@ struct ResultRoute: Sendable {
     let answer: TaskAnswer
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
-        let caller = try marketplace.gate.identify(request.headers)
+        let caller = try await marketplace.identify(request.headers)
         let app = try marketplace.app(of: context)
         do {
             let text = try await taskText(request, context)

@@ -18,7 +18,7 @@ struct StatsRoute: Sendable {
     }
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
-        let caller = try marketplace.gate.identify(request.headers)
+        let caller = try await marketplace.identify(request.headers)
         let app = try marketplace.app(of: context)
         do {
             let body = request.method == .post ? try await marketplace.body(of: request) : nil

@@ -104,7 +104,7 @@ struct TaskAnswer: Sendable {
             for job in jobs.reversed() where job.state == .running {
                 guard let lease = job.lease else { continue }
                 let key = ResultKey(.progress, job.id, lease: lease)
-                if let bytes = try await marketplace.parts.results.lastEntry(of: key) {
+                if let bytes = try await marketplace.parts.results.get(key) {
                     return try JSON(parsing: bytes)
                 }
             }

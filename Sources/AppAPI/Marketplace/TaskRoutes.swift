@@ -60,7 +60,7 @@ struct TaskRoutes: Sendable {
         _ request: Request,
         _ context: MarketplaceContext
     ) async throws -> (CallerIdentity, AppDefinition?, TaskView) {
-        let caller = try marketplace.gate.identify(request.headers)
+        let caller = try await marketplace.identify(request.headers)
         let app = try marketplace.app(of: context)
         return (caller, app, try await marketplace.task(context.parameters.get("task"), caller, app))
     }

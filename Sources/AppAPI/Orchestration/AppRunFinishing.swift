@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+public import Fairness
 public import Ledger
 public import MediaStore
 public import Plumbing
@@ -9,24 +10,23 @@ public import Workflow
 
 /// What the App API adds when runs advance: ids and limits of jobs, and the frozen callbacks of finished tasks.
 public struct AppRunFinishing: RunFinishing {
-    /// For how long a callback that has just been written is this process's alone to send.
-    static let hold: Duration = .seconds(60)
-
     private let settings: AppSettings
     private let writer: EnvelopeWriter
     private let answers: AnswerData
+    private let fairness: FairRanking
     /// What the services take, by their names.
     private let inputs: [String: JSONSchema]
 
     /// Makes one.
-    public init(settings: AppSettings, catalog: AppCatalog, media: any MediaStore) {
+    public init(settings: AppSettings, catalog: AppCatalog, media: any MediaStore, fairness: FairRanking) {
         self.settings = settings
+        self.fairness = fairness
         writer = EnvelopeWriter(settings: settings, catalog: catalog)
         answers = AnswerData(media: media)
         inputs = catalog.services.compactMapValues(\.input)
     }
 
-    /// A job of a stage; later stages rank by their task's age, so that a run that has begun ends first.
+    /// A job of a stage; it takes its share of the service as a job of its user at its app.
     public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
     {
         Job(
@@ -40,7 +40,7 @@ public struct AppRunFinishing: RunFinishing {
             backoff: stage.backoff,
             timeout: stage.timeout,
             deadline: task.deadline,
-            rank: task.createdAt.microseconds,
+            rank: fairness.rank(service: stage.service, user: "\(task.app)/\(task.user)"),
             createdAt: now,
             trace: task.trace
         )
@@ -79,9 +79,14 @@ public struct AppRunFinishing: RunFinishing {
                     ("x-request-id", task.request), ("x-user-id", task.user), ("x-user-role", task.role),
                 ],
                 body: writer.callback(for: end, response: response, at: now).bytes,
-                dueAt: now + Self.hold,
+                dueAt: now + CallbackRecord.hold,
                 createdAt: now
             )
         ]
+    }
+
+    /// The webhook of a direct job: App APIs settle overdue direct jobs as well.
+    public func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] {
+        DirectFinishing().callbacks(for: job, input: input, result: result, at: now)
     }
 }

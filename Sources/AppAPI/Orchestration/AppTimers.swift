@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Callbacks
 import Ledger
 import Logging
 import Metrics
@@ -64,9 +65,6 @@ struct AppTimers: Service {
                 logger.info("old tasks were deleted", metadata: [LogKey.count: "\(turn.swept)"])
             }
         }
-        let room = min(200, sender.room)
-        if room > 0 {
-            sender.enqueue(try await ledger.takeCallbacks(apps: apps, limit: room, hold: AppRunFinishing.hold))
-        }
+        try await sender.takeDue(of: apps, from: ledger)
     }
 }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Callbacks
+import Completions
 import Ledger
 import Logging
 import Metrics
@@ -9,10 +11,10 @@ import Plumbing
 import ResultStore
 import Workflow
 
-/// What follows a commit: next jobs to their services, cancel hints, final results, callbacks.
+/// What follows a commit: next jobs to their services, hints, final results, callbacks.
 ///
 /// It never waits.
-struct CommitFollowUp: Sendable {
+struct CommitFollowUp: SettledFollowUp {
     let desk: HandOverDesk
     let results: any ResultStore
     let sender: CallbackSender
@@ -36,8 +38,7 @@ struct CommitFollowUp: Sendable {
     /// After jobs or tasks were settled.
     func settled(_ outcome: SettleOutcome) {
         desk.enqueue(outcome.ready)
-        let leases = outcome.cancelled.compactMap(\.lease)
-        if !leases.isEmpty { results.hintCancelled(leases) }
+        SettledHints(results: results).settled(outcome)
         sender.enqueue(outcome.callbacks)
         finished(outcome.finished)
     }

@@ -7,7 +7,7 @@ import Ledger
 import Plumbing
 import Testing
 
-@testable import AppAPI
+@testable import Callbacks
 
 @Suite struct CallbackRulesTests {
     /// The vector of the Standard Webhooks reference libraries.
@@ -27,16 +27,43 @@ import Testing
     }
 
     @Test func scheduleIsTheContracts() {
-        let waits = (1...9).map { CallbackSchedule.wait(afterAttempts: $0, retryAfter: nil, jitter: 0) }
+        let schedule = CallbackSchedule.standardWebhooks
+        let waits = (1...9).map { schedule.wait(afterAttempts: $0, retryAfter: nil, jitter: 0) }
         let hours: [Int64] = [2, 5, 10, 14, 20, 24]
         #expect(waits == [.seconds(5), .seconds(300), .seconds(1800)] + hours.map { .seconds($0 * 3600) })
-        #expect(CallbackSchedule.wait(afterAttempts: 10, retryAfter: .seconds(1)) == nil)
-        #expect(CallbackSchedule.wait(afterAttempts: 1, retryAfter: nil, jitter: 1) == .seconds(6))
+        #expect(schedule.wait(afterAttempts: 10, retryAfter: .seconds(1)) == nil)
+        #expect(schedule.wait(afterAttempts: 1, retryAfter: nil, jitter: 1) == .seconds(6))
+    }
+
+    @Test func directJobsFollowRunPodsRule() throws {
+        let schedule = CallbackSchedule.of(Self.callback(app: CallbackRecord.directApp))
+        #expect(schedule.wait(afterAttempts: 1, retryAfter: nil, jitter: 1) == .seconds(10))
+        #expect(schedule.wait(afterAttempts: 2, retryAfter: .seconds(3600), jitter: 0) == .seconds(10))
+        #expect(schedule.wait(afterAttempts: 3, retryAfter: nil) == nil)
+        #expect(CallbackSchedule.of(Self.callback(app: "jobs")).delays.count == 10)
+        let refused = CallbackDelivery.judge(status: 500, retryAfter: nil)
+        #expect(CallbackDelivery.next(after: refused, attempts: 2, .runPod).state == .pending)
+        #expect(CallbackDelivery.next(after: refused, attempts: 3, .runPod).state == .abandoned)
+    }
+
+    private static func callback(app: String) -> CallbackRecord {
+        CallbackRecord(
+            id: MeshID(),
+            task: MeshID(),
+            app: app,
+            url: "http://localhost/",
+            isTrusted: false,
+            headers: [],
+            body: [],
+            dueAt: .now,
+            createdAt: .now
+        )
     }
 
     @Test func retryAfterIsHonouredUpToADay() {
-        #expect(CallbackSchedule.wait(afterAttempts: 1, retryAfter: .seconds(90), jitter: 0) == .seconds(90))
-        #expect(CallbackSchedule.wait(afterAttempts: 1, retryAfter: .seconds(1 << 40), jitter: 0) == .seconds(86400))
+        let schedule = CallbackSchedule.standardWebhooks
+        #expect(schedule.wait(afterAttempts: 1, retryAfter: .seconds(90), jitter: 0) == .seconds(90))
+        #expect(schedule.wait(afterAttempts: 1, retryAfter: .seconds(1 << 40), jitter: 0) == .seconds(86400))
     }
 
     @Test func retryAfterIsReadInBothForms() throws {
@@ -77,5 +104,34 @@ import Testing
     ])
     func badURLsHaveNoOrigin(_ url: String) {
         #expect(URLOrigin(url) == nil)
+    }
+
+    @Test func aWindowFollowsItsReceiver() {
+        var window = ReceiverWindow()
+        #expect(window.size == 4 && window.longestQueue == 1000)
+        for _ in 0..<100 { window.note(answered: true) }
+        #expect(window.size == 64)
+        for _ in 0..<10 { window.note(answered: false) }
+        #expect(window.size == 1 && window.longestQueue < 50)
+        window.note(answered: true)
+        #expect(window.size == 2 && window.longestQueue == 1000)
+    }
+
+    @Test func aQueueKeepsItsOrder() {
+        var queue = FirstInFirstOut<Int>()
+        #expect(queue.popFirst() == nil)
+        var next = 0
+        for number in 0..<10_000 {
+            queue.append(number)
+            if number % 3 == 0 {
+                #expect(queue.popFirst() == next)
+                next += 1
+            }
+        }
+        while let number = queue.popFirst() {
+            #expect(number == next)
+            next += 1
+        }
+        #expect(next == 10_000 && queue.isEmpty)
     }
 }

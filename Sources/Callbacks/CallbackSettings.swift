@@ -1,0 +1,28 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+/// What an operator decides about callbacks: how they are signed, and who gets the token.
+public struct CallbackSettings: Sendable {
+    /// The secrets that sign callbacks (`CALLBACK_SECRET`); each adds a signature.
+    public var secrets: [WebhookSecret]
+    /// The token that callbacks to the operator's own origins carry; nil for none.
+    public var token: String?
+    /// The operator's own receiver (`MARKETPLACE_CALLBACK`); its origin gets the token.
+    public var callbackURL: String?
+    /// The other origins that get the token (`CALLBACK_TOKEN_ORIGINS`).
+    public var tokenOrigins: [String]
+
+    /// Makes settings; without any, callbacks are neither signed nor carry a token.
+    public init(
+        secrets: [WebhookSecret] = [],
+        token: String? = nil,
+        callbackURL: String? = nil,
+        tokenOrigins: [String] = []
+    ) {
+        self.secrets = secrets
+        self.token = token
+        self.callbackURL = callbackURL
+        self.tokenOrigins = tokenOrigins
+    }
+}

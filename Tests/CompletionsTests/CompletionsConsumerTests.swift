@@ -1,0 +1,121 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import BrokerClient
+import BrokerInProcess
+import Ledger
+import LedgerSQLite
+import Plumbing
+import ResultStore
+import ResultStoreInProcess
+import Testing
+import Workflow
+
+@Suite(.timeLimit(.minutes(1))) struct CompletionsConsumerTests {
+    private static func message(
+        _ job: Job,
+        _ result: String,
+        usage: JobUsage? = nil,
+        failure: Completion.Failure? = nil
+    ) throws -> Message {
+        let completion = Completion(
+            job: job.id,
+            lease: try #require(job.lease),
+            failure: failure,
+            result: Array(result.utf8),
+            runMilliseconds: 1,
+            usage: usage
+        )
+        return Message(queue: QueueName.completions(of: job), body: completion.body)
+    }
+
+    @Test func theQueuesOfFiftyServicesAreServed() async throws {
+        let services = (0..<50).map { "service-\($0)" }
+        let fixture = try await CompletionsFixture(services: services)
+        try await fixture.serve {
+            var ids: Set<JobID> = []
+            for service in services {
+                try await fixture.create(40, service: service)
+                let jobs = try await fixture.claim(40, service: service)
+                ids.formUnion(jobs.map(\.id))
+                // Every completion comes twice.
+                let messages = try jobs.map { try Self.message($0, "1") }
+                try await fixture.broker.publish(messages + messages)
+            }
+            let ended = try await fixture.ended(ids.count)
+            #expect(Set(ended.map(\.id)) == ids && ended.count == ids.count)
+            #expect(ended.allSatisfy { $0.state == .succeeded })
+        }
+        // Settled or given back: nothing of a message that counted may be left to count again.
+        try await fixture.serve {
+            let job = try await fixture.create(1, service: services[7])[0]
+            _ = try await fixture.claim(1, service: services[7])
+            let body = JobCancellation(job: job.id).body
+            try await fixture.broker.publish([Message(queue: QueueName.completions(of: job), body: body)])
+            #expect(try await fixture.ended(1).map(\.id) == [job.id])
+        }
+    }
+
+    @Test func aCancellationEndsARunningJobAndStopsItsWorker() async throws {
+        let fixture = try await CompletionsFixture()
+        try await fixture.create(2)
+        let jobs = try await fixture.claim(2)
+        let hints = fixture.results.hints()
+        try await fixture.serve {
+            let cancellation = Message(
+                queue: QueueName.completions(of: jobs[0]),
+                body: JobCancellation(job: jobs[0].id).body
+            )
+            try await fixture.broker.publish([cancellation])
+            let ended = try await fixture.ended(1)
+            #expect(ended.map(\.id) == [jobs[0].id] && ended[0].state == .cancelled)
+        }
+        var heard: Set<Hint> = []
+        for await hint in hints {
+            heard.insert(hint)
+            if heard.count == 2 { break }
+        }
+        let lease = try #require(jobs[0].lease)
+        #expect(heard == [.cancelled([lease]), .ended([jobs[0].id])])
+        #expect(try await fixture.ledger.job(jobs[1].id)?.job.state == .running)
+    }
+
+    @Test func usageIsKeptWhetherTheJobSucceedsOrNot() async throws {
+        let fixture = try await CompletionsFixture()
+        try await fixture.create(3)
+        let jobs = try await fixture.claim(3)
+        let usage = JobUsage(costUSD: 0.25, promptTokens: 7)
+        try await fixture.serve {
+            let failure = Completion.Failure(JobError(.handler, "no", isFinal: true))
+            try await fixture.broker.publish([
+                try Self.message(jobs[0], "1", usage: usage),
+                try Self.message(jobs[1], "", usage: usage, failure: failure),
+                try Self.message(jobs[2], "3"),
+            ])
+            #expect(try await fixture.ended(3).count == 3)
+        }
+        for job in jobs[..<2] {
+            let stored = try #require(try await fixture.ledger.job(job.id)?.usage)
+            #expect(JobUsage(json: try JSON(parsing: stored)) == usage)
+        }
+        #expect(try await fixture.ledger.job(jobs[2].id)?.usage == nil)
+    }
+
+    @Test func rubbishIsDroppedAndHoldsNobodyUp() async throws {
+        let fixture = try await CompletionsFixture()
+        try await fixture.create(1)
+        let job = try await fixture.claim(1)[0]
+        let queue = QueueName.completions(of: job)
+        try await fixture.serve {
+            let rubbish = ["", "\n", "{\n", #"{"cancel":"x"}"# + "\n", #"{"job":1}"# + "\n1"]
+            // More than the prefetch: kept, they would block the queue.
+            let bodies = Array(repeating: rubbish, count: 10).flatMap(\.self).map { Array($0.utf8) }
+            try await fixture.broker.publish(bodies.map { Message(queue: queue, body: $0) })
+            try await fixture.broker.publish([
+                Message(queue: queue, body: JobCancellation(job: MeshID()).body), try Self.message(job, "1"),
+            ])
+            #expect(try await fixture.ended(1).map(\.state) == [.succeeded])
+        }
+    }
+}
