@@ -16,7 +16,7 @@ title() { printf '\n== %s\n' "$*"; }
 
 python_tests() { # one process a folder, because services have modules of the same name
     local folder package code=0
-    for folder in python/tests services/*/tests; do
+    for folder in python/tests services/*/tests Tests/RunPod Tests/OpenAPI; do
         compgen -G "$folder/test_*.py" >/dev/null || continue
         package=$(dirname "$folder")
         echo "-- $folder"

@@ -28,7 +28,8 @@ struct MallaCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Use the mesh",
                 subcommands: [
-                    CallCommand.self, ResultCommand.self, StatsCommand.self, JobsCommand.self, WorkersCommand.self,
+                    CallCommand.self, ResultCommand.self, StatsCommand.self, JobsCommand.self, ExplainCommand.self,
+                    QueuesCommand.self, WorkersCommand.self,
                 ]
             ),
         ]

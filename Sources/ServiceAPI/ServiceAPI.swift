@@ -2,136 +2,125 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import BrokerClient
-import HTTPTypes
+import Completions
+import Fairness
 public import Hummingbird
-public import Ledger
-import Logging
-import NIOCore
-import Plumbing
+import Ledger
+public import ServiceLifecycle
 import Workflow
 
-/// The role that turns jobs into tickets and tells people about jobs and workers.
+/// The Service API: one core of jobs and its dialects, the tickets of the mesh, and what people ask about them.
+///
+/// The wiring serves ``router()`` and runs ``services()``; in a `ServiceGroup` the services come before the HTTP
+/// server, so that it stops first.
 public struct ServiceAPI: Sendable {
+    /// Takes jobs that App APIs hand over; an App API in the same process asks it directly.
+    public let admission: Admission
+    let desk: JobDesk
+    let tickets: TicketLoop
+    /// Every call of every dialect, with the description of them all.
+    let routes: [APIRoute]
     private let settings: ServiceSettings
-    private let ledger: any Ledger
-    private let broker: any Broker
-    private let metrics: @Sendable () -> String
-    private let admission: Admission
+    private let parts: ServiceParts
 
-    /// Makes the role.
+    /// Wires the routes and services of one Service API.
     ///
-    /// - Parameter metrics: the text of `/metrics`.
-    public init(
-        settings: ServiceSettings,
-        ledger: any Ledger,
-        broker: any Broker,
-        admission: Admission,
-        metrics: @escaping @Sendable () -> String
-    ) {
+    /// - Parameter period: the time between two turns of the timers.
+    public init(settings: ServiceSettings, parts: ServiceParts, period: Duration = .seconds(1)) {
         self.settings = settings
-        self.ledger = ledger
-        self.broker = broker
-        self.admission = admission
-        self.metrics = metrics
+        self.parts = parts
+        let bell = Bell(results: parts.results)
+        let ends = EndWaiters()
+        admission = Admission(services: settings.services, broker: parts.broker, bell: bell, logger: parts.logger)
+        desk = JobDesk(
+            parts: parts,
+            choice: ServiceChoice(services: settings.services),
+            admission: admission,
+            bell: bell,
+            ends: ends,
+            followUp: DirectFollowUp(
+                admission: admission,
+                bell: bell,
+                ends: ends,
+                results: parts.results,
+                callbacks: parts.callbacks
+            ),
+            presence: RemotePresence(ledger: parts.ledger, logger: parts.logger),
+            leaseDuration: settings.leaseDuration
+        )
+        tickets = TicketLoop(
+            desk: desk,
+            timers: LedgerTimers(
+                ledger: parts.ledger,
+                apps: nil,
+                limits: LedgerTimers.Limits(retention: settings.retention)
+            ),
+            period: period
+        )
+        let calls = Self.calls(desk, settings)
+        routes = calls + [Self.description(of: calls)]
     }
 
     /// All its routes.
     public func router() -> Router<ServiceContext> {
-        let router = Router(context: ServiceContext.self)
-        router.add(middleware: ProblemMiddleware(routes: Self.routes))
-        addHealth(to: router)
-        router.post("/mesh/v1/jobs") { request, _ in try await handOver(request) }
-        let listing = JobListing(ledger: ledger)
-        let token = BearerToken(accepted: settings.serviceTokens)
-        let isOpen = settings.serviceTokens.isEmpty
-        router.get("/api/v1/jobs") { request, _ in
-            if !isOpen { try token.check(request) }
-            return try await listing.jobs(request.uri.queryParameters)
-        }
-        router.get("/api/v1/jobs/{id}") { request, context in
-            if !isOpen { try token.check(request) }
-            return try await listing.job(try context.parameters.require("id"))
-        }
-        router.get("/api/v1/workers") { request, _ in
-            if !isOpen { try token.check(request) }
-            return try await listing.workers()
-        }
-        return router
-    }
-
-    /// The paths with their methods, for whoever asks for one that is not there.
-    private static let routes: [(path: String, methods: [HTTPRequest.Method])] = [
-        ("/mesh/v1/jobs", [.post]), ("/api/v1/jobs", [.get]), ("/api/v1/jobs/{id}", [.get]),
-        ("/api/v1/workers", [.get]), ("/healthz", [.get]), ("/readyz", [.get]), ("/metrics", [.get]),
-    ]
-
-    private func handOver(_ request: Request) async throws -> Response {
-        guard !settings.meshTokens.isEmpty else {
-            throw Problem(.forbidden, "this Service API takes no hand-overs: set MESH_TOKEN to the App API's")
-        }
-        try BearerToken(accepted: settings.meshTokens).check(request)
-        let json = try await body(of: request)
-        let handOver: HandOver
-        do throws(HandOver.Fault) { handOver = try HandOver(reading: json) } catch {
-            throw Problem(.unprocessableContent, "\(error.field) must be \(error.expected)", field: error.field)
-        }
-        let verdict = admission.admit(handOver)
-        let refused = JSON.array(verdict.refused.map(\.json))
-        guard let pushBack = verdict.pushBack else { return .json(["refused": refused]) }
-        var problem = Problem(
-            .tooManyRequests,
-            "the backlog is full: none of the \(handOver.entries.count) jobs is taken now; 'refused' says why",
-            retryAfter: max(1, Int((pushBack / .seconds(1)).rounded(.up)))
+        let table = RouteTable(
+            routes: routes,
+            access: AccessCheck(
+                service: NamedTokens(settings.serviceTokens),
+                mesh: NamedTokens(settings.meshTokens)
+            ),
+            limits: parts.limits
         )
-        problem.members = [("refused", refused)]
-        throw problem
+        return table.router()
     }
 
-    private func body(of request: Request) async throws(Problem) -> JSON {
-        let buffer: ByteBuffer
-        do {
-            buffer = try await request.body.collect(upTo: settings.maxBody)
-        } catch is NIOTooManyBytesError {
-            throw Problem(.contentTooLarge, "the body has more than \(settings.maxBody) bytes; hand over fewer at once")
-        } catch {
-            throw Problem(.badRequest, "the body broke off before its end")
-        }
-        do throws(JSONError) {
-            return try JSON(parsing: Array(buffer.readableBytesView))
-        } catch {
-            throw Problem(.badRequest, "the body is not JSON: \(error.message) at byte \(error.offset)")
-        }
+    /// The long-running parts: webhooks, ranks and limits, completions of direct jobs, hints, tickets and timers.
+    public func services() -> [any Service] {
+        [parts.callbacks, parts.ranking, parts.limits, completions, HintListener(desk: desk), tickets]
     }
 
-    private func addHealth(to router: Router<ServiceContext>) {
-        router.get("/healthz") { _, _ in Response.json(["status": "ok"]) }
-        router.get("/metrics") { _, _ in
-            Response(
-                status: .ok,
-                headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics()))
-            )
-        }
-        router.get("/readyz") { _, _ in
-            async let ledgerFault = fault { try await ledger.ping() }
-            async let brokerFault = fault { try await broker.ping() }
-            let faults = await [("ledger", ledgerFault), ("broker", brokerFault)]
-            let failing = faults.compactMap { name, fault in fault.map { (name, JSON.string($0)) } }
-            let json: JSON = [
-                "status": failing.isEmpty ? "ok" : "not ready",
-                "services": .array(settings.services.keys.sorted().map { .string($0) }),
-                "failing": .object(JSONObject(failing)),
-            ]
-            return Response.json(json, status: failing.isEmpty ? .ok : .serviceUnavailable)
-        }
+    private static func calls(_ desk: JobDesk, _ settings: ServiceSettings) -> [APIRoute] {
+        let parts = desk.parts
+        return HealthRoutes(parts: parts, services: settings.services.keys.sorted()).routes
+            + MeshRoutes(admission: desk.admission, settings: settings).routes
+            + JobRoutes(desk: desk, settings: settings).routes
+            + ExplainRoutes(parts: parts, services: settings.services).routes
+            + QueueRoutes(parts: parts, services: settings.services).routes
+            + RunPodClientRoutes(desk: desk, settings: settings, webhooks: parts.destinations).routes
+            + RunPodWorkerRoutes(desk: desk, settings: settings, presence: desk.presence).routes
     }
-    private func fault(_ ping: @Sendable () async throws -> Void) async -> String? {
-        do {
-            try await ping()
-            return nil
-        } catch {
-            return "\(error)"
-        }
+
+    private static func description(of calls: [APIRoute]) -> APIRoute {
+        var route = APIRoute(
+            method: .get,
+            path: "/openapi.json",
+            access: .open,
+            tag: "health",
+            summary: "This document.",
+            answers: [.init(status: .ok, text: "OpenAPI 3.1.", schema: ["type": "object"])],
+            handle: { _, _ in .json([:]) }
+        )
+        let document = OpenAPIDocument(routes: calls + [route], schemas: JobSchemas.all).json
+        route.handle = { _, _ in .json(document) }
+        return route
+    }
+
+    /// Settles what the mesh's own workers say of direct jobs.
+    private var completions: CompletionsConsumer {
+        let queues = settings.services.values.filter { $0.engine != .remote }.map(\.name).sorted()
+        return CompletionsConsumer(
+            broker: parts.broker,
+            queues: queues.map { QueueName.completions(service: $0) },
+            settling: CompletionSettling(
+                ledger: parts.ledger,
+                media: parts.media,
+                finishing: DirectFinishing(),
+                followUp: desk.followUp,
+                logger: parts.logger
+            ),
+            prefetch: 256,
+            lanes: 4,
+            logger: parts.logger
+        )
     }
 }

@@ -47,6 +47,20 @@ public protocol HandlerContext: Sendable {
 
     /// Passes on a part of the output, as JSON text.
     func partial(_ json: [UInt8])
+
+    /// Passes on a line for a person.
+    func log(_ line: String)
+
+    /// Says what was used; what is told several times is added up.
+    func usage(_ usage: JobUsage)
+}
+
+extension HandlerContext {
+    /// Drops the line: for whoever does not listen.
+    public func log(_ line: String) {}
+
+    /// Drops what was used: for whoever does not count.
+    public func usage(_ usage: JobUsage) {}
 }
 
 /// Runs the handler of one service.

@@ -69,15 +69,17 @@ struct JobRun: Sendable {
         )
         let outcome = await engine.run(work, context: context)
         floor.gate.leave(alone: isAlone)
-        await finish(outcome, neverRan: false, slotFreed: slotFreed)
+        await finish(outcome, neverRan: false, told: context.used, slotFreed: slotFreed)
     }
 
     private func finish(
         _ outcome: HandlerOutcome,
         neverRan: Bool,
+        told: JobUsage = JobUsage(),
         slotFreed: @Sendable (End) async -> Void
     ) async {
         let duration = ContinuousClock.now - claimedAt
+        let usage = JobUsage(told: told, held: duration, by: service)
         let reason = floor.leases.ended(lease)
         let ending = JobEnding(outcome: outcome, reason: reason, neverRan: neverRan, timeout: job.timeout)
         metrics.ended(ending.label, after: duration)
@@ -91,31 +93,36 @@ struct JobRun: Sendable {
             await floor.handBack(probe)
             return
         case .fail(let failure):
-            report(failure, ResultPacker.Packed(), duration)
+            report(failure, ResultPacker.Packed(), duration, usage)
         case .succeed(let result):
             // The slot is free although the result may still have to be checked and stored: the handler is done.
             await slotFreed(End(wasHandedBack: false))
             // Its own task: a result that came in time counts even when this task was cancelled meanwhile.
-            await Task { await pack(result, duration) }.value
+            await Task { await pack(result, duration, usage) }.value
             return
         }
         await slotFreed(End(wasHandedBack: false))
     }
 
-    private func pack(_ result: [UInt8], _ duration: Duration) async {
+    private func pack(_ result: [UInt8], _ duration: Duration, _ usage: JobUsage) async {
         let packer = ResultPacker(
             service: service,
             media: floor.ports.media,
             inlineLimit: floor.settings.inlineLimit
         )
         do throws(JobError) {
-            report(nil, try await packer.pack(result, lease: lease), duration)
+            report(nil, try await packer.pack(result, lease: lease), duration, usage)
         } catch {
-            report(Completion.Failure(error), ResultPacker.Packed(), duration)
+            report(Completion.Failure(error), ResultPacker.Packed(), duration, usage)
         }
     }
 
-    private func report(_ failure: Completion.Failure?, _ result: ResultPacker.Packed, _ duration: Duration) {
+    private func report(
+        _ failure: Completion.Failure?,
+        _ result: ResultPacker.Packed,
+        _ duration: Duration,
+        _ usage: JobUsage
+    ) {
         if let failure { log(failure, duration) }
         let completion = Completion(
             job: job.id,
@@ -123,7 +130,8 @@ struct JobRun: Sendable {
             failure: failure,
             result: result.inline,
             storedResult: result.stored,
-            runMilliseconds: Int(duration.wholeMilliseconds)
+            runMilliseconds: Int(duration.wholeMilliseconds),
+            usage: usage.isEmpty ? nil : usage
         )
         // In the outbox before it leaves the table: no beat may miss it in between.
         floor.outbox.send(completion, of: job)

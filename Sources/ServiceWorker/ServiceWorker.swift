@@ -71,7 +71,8 @@ public actor ServiceWorker: Service {
                 for await _ in wake.signals { for line in lines { await line.turn() } }
             },
             Task {
-                for await leases in floor.ports.results.cancelHints() {
+                for await hint in floor.ports.results.hints() {
+                    guard case .cancelled(let leases) = hint else { continue }
                     for lease in leases { floor.leases.stop(lease, .hinted) }
                 }
             },

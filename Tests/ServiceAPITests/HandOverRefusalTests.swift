@@ -108,7 +108,7 @@ import Workflow
         let fixture = try await ServiceFixture()
         try await fixture.serve { client in
             let unknown = try await client.send("GET", "/api/v2/jobs")
-            #expect(unknown.isProblem(404) && unknown.detail.contains("/api/v1/jobs"))
+            #expect(unknown.isProblem(404) && unknown.detail.contains("/openapi.json"))
             let method = try await client.send("PUT", Self.path, Self.empty, authorization: "Bearer mesh")
             #expect(method.isProblem(405) && method["allow"] == "POST")
             let job = try await client.send("DELETE", "/api/v1/jobs/\(MeshID())")

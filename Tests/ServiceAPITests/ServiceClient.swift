@@ -45,13 +45,15 @@ struct ServiceClient: Sendable {
         _ method: String = "GET",
         _ path: String,
         _ body: [UInt8]? = nil,
+        headers: [(String, String)] = [],
         authorization: String? = nil
     ) async throws -> Answer {
         let request = TransferRequest(
             method,
             base + path,
-            headers: authorization.map { [("authorization", $0)] } ?? [],
+            headers: headers + (authorization.map { [("authorization", $0)] } ?? []),
             body: body.map { .bytes($0) } ?? .none,
+            timeout: .seconds(40),
             answerLimit: 16 << 20
         )
         return Answer(try await transfer.send(request))

@@ -4,6 +4,8 @@
 
 import BrokerClient
 import BrokerInProcess
+import Callbacks
+import Fairness
 import Foundation
 import HTTPTransfer
 import Hummingbird
@@ -12,7 +14,9 @@ import Ledger
 import LedgerSQLite
 import Logging
 import MallaTestKit
+import MediaStoreFiles
 import Plumbing
+import ResultStoreInProcess
 import Testing
 import Workflow
 
@@ -36,53 +40,77 @@ struct ServiceFixture: Sendable {
     ]
 
     let api: ServiceAPI
-    let ledger: any Ledger
-    let broker: any Broker = InProcessBroker()
-    let admission: Admission
-    let tickets: TicketLoop
+    let parts: ServiceParts
     let logs = RecordedLogs()
     let folder: URL
 
+    var ledger: any Ledger { parts.ledger }
+    var broker: any Broker { parts.broker }
+    var desk: JobDesk { api.desk }
+    var admission: Admission { api.admission }
+    var tickets: TicketLoop { api.tickets }
+
     /// Makes one whose tickets are watched only when a test says so, or every `period` once `tickets` runs.
     init(
+        services: [String: ServiceDefinition] = Self.services,
         meshTokens: [String] = ["mesh"],
         serviceTokens: [String] = [],
         maxBody: Int = 10 << 20,
-        period: Duration = .milliseconds(5)
+        broker: any Broker = InProcessBroker(),
+        limits: String? = nil,
+        period: Duration = .milliseconds(5),
+        edit: (inout ServiceSettings) -> Void = { _ in }
     ) async throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("malla-service-api-\(MeshID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        ledger = try SQLiteLedger(path: folder.appendingPathComponent("ledger.sqlite").path)
+        let ledger = try SQLiteLedger(path: folder.appendingPathComponent("ledger.sqlite").path)
         try await ledger.migrate()
+        let results = InProcessResultStore()
         let logger = logs.logger
-        admission = Admission(services: Self.services, broker: broker, logger: logger)
-        tickets = TicketLoop(
-            services: Array(Self.services.keys),
+        let transfer = CurlTransfer()
+        var file: LimitsFile?
+        if let limits {
+            let path = folder.appendingPathComponent("limits.yaml")
+            try limits.write(to: path, atomically: true, encoding: .utf8)
+            file = try LimitsFile(path: path.path)
+        }
+        parts = ServiceParts(
             ledger: ledger,
             broker: broker,
-            admission: admission,
-            timers: LedgerTimers(ledger: ledger, apps: nil),
-            logger: logger,
-            period: period
-        )
-        api = ServiceAPI(
-            settings: ServiceSettings(
-                services: Self.services,
-                meshTokens: meshTokens,
-                serviceTokens: serviceTokens,
-                maxBody: maxBody
+            results: results,
+            media: FilesMediaStore(folder: folder.path + "/media", bucket: "m", baseURL: "http://m", secret: [1]),
+            trustedHTTP: transfer,
+            ranking: FairRanking(ledger: ledger, logger: logger),
+            limits: LimitGate(file: file, results: results, ledger: ledger, logger: logger),
+            callbacks: CallbackSender(
+                delivery: CallbackDelivery(
+                    settings: CallbackSettings(),
+                    trusted: transfer,
+                    guarded: transfer,
+                    ledger: ledger,
+                    logger: logger
+                )
             ),
-            ledger: ledger,
-            broker: broker,
-            admission: admission,
-            metrics: { "malla_test 1\n" }
+            metrics: { "malla_test 1\n" },
+            logger: logger
         )
-        for service in Self.services.keys { try await broker.declare(QueueName.tickets(service: service)) }
+        var settings = ServiceSettings(
+            services: services,
+            meshTokens: meshTokens,
+            serviceTokens: serviceTokens,
+            maxBody: maxBody
+        )
+        edit(&settings)
+        api = ServiceAPI(settings: settings, parts: parts, period: period)
+        for service in services.keys { try await broker.declare(QueueName.tickets(service: service)) }
     }
 
     /// Runs a body against the routes behind a real socket, then removes everything.
-    func serve(_ body: @Sendable (ServiceClient) async throws -> Void) async throws {
-        let app = Application(router: api.router(), logger: logs.logger)
+    func serve(
+        _ api: ServiceAPI? = nil,
+        _ body: @Sendable (ServiceClient) async throws -> Void
+    ) async throws {
+        let app = Application(router: (api ?? self.api).router(), logger: logs.logger)
         try await app.test(.live) { client in
             try await body(ServiceClient(base: "http://127.0.0.1:\(try #require(client.port))"))
         }

@@ -57,19 +57,43 @@ import Workflow
 
     @Test func aMissingQueueIsMade() async throws {
         let fixture = try await ServiceFixture()
-        let broker = InProcessBroker()
         try await fixture.create(2)
-        let loop = TicketLoop(
-            services: ["alpha", "beta"],
-            ledger: fixture.ledger,
-            broker: broker,
-            admission: fixture.admission,
-            timers: LedgerTimers(ledger: fixture.ledger, apps: nil),
-            logger: fixture.logs.logger
-        )
-        try await loop.countTickets()
+        let broker = InProcessBroker()
+        var parts = fixture.parts
+        parts.broker = broker
+        let api = ServiceAPI(settings: ServiceSettings(services: ServiceFixture.services), parts: parts)
+        try await api.tickets.countTickets()
         #expect(try await broker.depth(of: QueueName.tickets(service: "alpha")) == 2)
         #expect(try await broker.depth(of: QueueName.tickets(service: "beta")) == 0)
+        await fixture.end()
+    }
+
+    @Test func aQueueThatNobodyEmptiesGetsNoFurtherTickets() async throws {
+        let fixture = try await ServiceFixture()
+        let limit = TicketLoop.surplusLimit
+        let queue = QueueName.tickets(service: "beta")
+        // The jobs of these were claimed over HTTP.
+        try await fixture.broker.publish(Array(repeating: Message(queue: queue, body: []), count: limit + 2))
+        let jobs = try await fixture.create(1, service: "beta")
+        try await fixture.tickets.countTickets()
+        fixture.admission.post(jobs)
+        #expect(try await fixture.depth("beta") == limit + 2)
+        _ = try await fixture.takeTickets(limit + 2, of: "beta")
+        try await fixture.tickets.countTickets()
+        #expect(try await fixture.depth("beta") == 1)
+        fixture.admission.post(jobs)
+        #expect(try await fixture.depth("beta") == 2)
+        await fixture.end()
+    }
+
+    @Test func aRemoteServiceHasNoTickets() async throws {
+        let fixture = try await ServiceFixture.jobs()
+        let jobs = try await fixture.create(3, service: "chat")
+        fixture.admission.post(jobs)
+        try await fixture.tickets.countTickets()
+        let handOver = HandOver(entries: jobs.map { .init(job: $0.id, service: "chat", definition: "", trace: nil) })
+        #expect(fixture.admission.take(handOver).isEmpty)
+        #expect(try await fixture.depth("chat") == 0)
         await fixture.end()
     }
 

@@ -66,9 +66,10 @@ final class FaultyLedger: Ledger {
         return try await inner.earlier(app: app, user: user, request: request, fingerprint: fingerprint)
     }
 
-    func create(_ jobs: [JobRecord]) async throws(LedgerError) {
+    @discardableResult
+    func create(_ jobs: [JobRecord]) async throws(LedgerError) -> [JobCreation] {
         try check()
-        try await inner.create(jobs)
+        return try await inner.create(jobs)
     }
 
     func settle(
@@ -162,9 +163,52 @@ final class FaultyLedger: Ledger {
         return try await inner.jobs(ofTask: task, limit: limit)
     }
 
-    func jobs(service: String?, state: JobState?, before: JobID?, limit: Int) async throws(LedgerError) -> [Job] {
+    func jobs(_ query: JobQuery) async throws(LedgerError) -> [Job] {
         try check()
-        return try await inner.jobs(service: service, state: state, before: before, limit: limit)
+        return try await inner.jobs(query)
+    }
+
+    func statistics(_ query: JobStatisticsQuery) async throws(LedgerError) -> [JobStatistics] {
+        try check()
+        return try await inner.statistics(query)
+    }
+
+    func jobsAhead(of job: JobID, limit: Int) async throws(LedgerError) -> Int? {
+        try check()
+        return try await inner.jobsAhead(of: job, limit: limit)
+    }
+
+    func timings(ofService service: String, limit: Int) async throws(LedgerError) -> [JobTiming] {
+        try check()
+        return try await inner.timings(ofService: service, limit: limit)
+    }
+
+    func attempts(ofJob job: JobID) async throws(LedgerError) -> [AttemptRecord] {
+        try check()
+        return try await inner.attempts(ofJob: job)
+    }
+
+    func loads(ofUsers users: [String]) async throws(LedgerError) -> [UserLoad] {
+        try check()
+        return try await inner.loads(ofUsers: users)
+    }
+
+    func share(_ tails: [FairTail], services: [String]) async throws(LedgerError) -> FairView {
+        try check()
+        return try await inner.share(tails, services: services)
+    }
+
+    func claim(_ claim: RemoteClaim) async throws(LedgerError) -> [JobRecord] {
+        try check()
+        return try await inner.claim(claim)
+    }
+
+    func renew(
+        _ leases: [LeaseProbe],
+        for duration: Duration
+    ) async throws(LedgerError) -> [LeaseProbe.Standing] {
+        try check()
+        return try await inner.renew(leases, for: duration)
     }
 
     func job(_ id: JobID) async throws(LedgerError) -> JobRecord? {

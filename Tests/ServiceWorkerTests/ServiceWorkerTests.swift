@@ -116,7 +116,7 @@ import Workflow
             finishing: DirectFinishing()
         )
         #expect(outcome.verdicts == [.applied(.cancelled)])
-        if hint { fixture.results.hintCancelled([try #require(job.lease)]) }
+        if hint { fixture.results.tell(.cancelled([try #require(job.lease)])) }
         _ = await handler.stopped.first(1)
         #expect(ContinuousClock.now - begun < .seconds(1))
         // Its slot serves the next.
@@ -144,7 +144,7 @@ import Workflow
         try await fixture.add(1)
         let held = try #require(await second.started.first(1).first)
         #expect(held.id != job.id)
-        fixture.results.hintCancelled([try #require(held.lease)])
+        fixture.results.tell(.cancelled([try #require(held.lease)]))
         _ = await second.stopped.first(1)
         // Handed back after a beat, and claimed again.
         let again = try #require(await second.started.first(1).first)

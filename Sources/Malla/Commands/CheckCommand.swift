@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import BrokerClient
+import Foundation
 import Ledger
 import MediaStore
 import ResultStore
@@ -31,7 +32,11 @@ struct CheckCommand: AsyncParsableCommand {
             isGood = false
         }
         let folders = DefinitionFolders(configuration: configuration)
-        let (definitions, problems) = DefinitionLoader.check(apps: folders.apps, services: folders.services)
+        let (definitions, problems) = DefinitionLoader.check(
+            apps: folders.apps,
+            services: folders.services,
+            environment: ProcessInfo.processInfo.environment
+        )
         for problem in problems { print("\(problem)") }
         for (name, service) in definitions.services.sorted(by: { $0.key < $1.key }) {
             print("service \(name): ok (\(service.engine.label))")
@@ -74,6 +79,14 @@ extension ServiceDefinition.Engine {
         switch self {
         case .native(let handler, _): "native \(handler)"
         case .process(let command, _): "process \(command.joined(separator: " "))"
+        case .openai(let providers, _): "openai \(Self.names(providers))"
+        case .http(let providers, _): "http \(Self.names(providers))"
+        case .transcription(let providers, _): "transcription \(Self.names(providers))"
+        case .remote: "remote: its workers are elsewhere"
         }
+    }
+
+    private static func names(_ providers: [Provider]) -> String {
+        providers.map(\.name).joined(separator: ", ")
     }
 }

@@ -16,11 +16,7 @@ struct WorkersCommand: AsyncParsableCommand {
     @OptionGroup var options: ServiceOptions
 
     func run() async throws {
-        let (code, answer) = try await makeServiceClient(options).send("GET", "/api/v1/workers")
-        guard code == 200 else {
-            Terminal.complain(answer["detail"]?.string ?? "the Service API answered \(code)")
-            throw ExitCode.refused(code)
-        }
+        let answer = try await makeServiceClient(options).ask("GET", "/api/v1/workers")
         guard !options.json else { return Terminal.print(answer) }
         let rows = (answer["workers"]?.array ?? []).map { worker in
             let running = worker["running"]?.int ?? 0

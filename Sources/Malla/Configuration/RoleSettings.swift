@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import AppAPI
+import Callbacks
 import Foundation
 import Glibc
 import Plumbing
@@ -23,12 +24,7 @@ extension MeshConfiguration {
             throw ConfigurationError(missing: "MARKETPLACE_TOKEN", "the token that clients send as x-marketplace-token")
         }
         settings.callbackURL = text("MARKETPLACE_CALLBACK")
-        settings.callbackSecrets = try tokens("CALLBACK_SECRET", secrets).map { secret in
-            guard let parsed = WebhookSecret(secret) else {
-                throw ConfigurationError("CALLBACK_SECRET can't be used: give whsec_ and base64 of at least 16 bytes")
-            }
-            return parsed
-        }
+        settings.callbackSecrets = try callbackSecrets(secrets)
         settings.callbackTokenOrigins = list("CALLBACK_TOKEN_ORIGINS")
         settings.maxBody = try bytes("MAX_BODY", default: settings.maxBody)
         settings.resultTTL = try duration("RESULT_TTL", default: settings.resultTTL)
@@ -41,12 +37,44 @@ extension MeshConfiguration {
         _ services: [String: ServiceDefinition],
         secrets: [String: String] = [:]
     ) throws -> ServiceSettings {
-        ServiceSettings(
+        var settings = ServiceSettings(
             services: services,
             meshTokens: tokens("MESH_TOKEN", secrets),
             serviceTokens: tokens("AI_SERVICE_TOKEN", secrets),
             maxBody: try bytes("MAX_BODY", default: 10 << 20)
         )
+        settings.leaseDuration = try duration("WORKER_LEASE_TIMEOUT", default: settings.leaseDuration)
+        settings.runPodLease = try duration("RUNPOD_LEASE", default: settings.runPodLease)
+        settings.resultTimeToLive = try duration("RESULT_TTL", default: settings.resultTimeToLive)
+        settings.retention = try retention()
+        settings.infrastructure = list("INFRA_STATUS_URLS").map { Self.named($0) }
+        settings.environment = ProcessInfo.processInfo.environment
+        // Which task types and profiles a service takes may depend on the environment, as its providers do.
+        for name in settings.services.keys {
+            settings.services[name]?.takes = services[name]?.takes.map { $0.expanded(in: settings.environment) } ?? []
+        }
+        return settings
+    }
+
+    /// How the webhooks of direct jobs are sent: signed, without the token, which is the marketplace's.
+    func webhookSettings(secrets: [String: String] = [:]) throws -> CallbackSettings {
+        CallbackSettings(secrets: try callbackSecrets(secrets))
+    }
+
+    /// `name=URL`, or a URL whose host is its name then.
+    private static func named(_ entry: String) -> (name: String, url: String) {
+        let parts = entry.split(separator: "=", maxSplits: 1)
+        if parts.count == 2, !parts[0].contains(":") { return (String(parts[0]), String(parts[1])) }
+        return (URL(string: entry)?.host ?? entry, entry)
+    }
+
+    private func callbackSecrets(_ secrets: [String: String]) throws -> [WebhookSecret] {
+        try tokens("CALLBACK_SECRET", secrets).map { secret in
+            guard let parsed = WebhookSecret(secret) else {
+                throw ConfigurationError("CALLBACK_SECRET can't be used: give whsec_ and base64 of at least 16 bytes")
+            }
+            return parsed
+        }
     }
 
     /// The settings of a worker for these services.

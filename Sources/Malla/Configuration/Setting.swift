@@ -56,12 +56,23 @@ struct Setting: Sendable {
         Setting(name: "REDIS_DB_NAME", kind: .count(0...65_535)),
         Setting(name: "REDIS_URL", kind: .server(["redis"])),
         Setting(name: "RESULT_TTL", kind: .duration(atLeast: .seconds(1))),
+        Setting(name: "RUNPOD_LEASE", kind: .duration(atLeast: .seconds(5))),
         Setting(name: "MARKETPLACE_CALLBACK", kind: .webURL),
         Setting(name: "CALLBACK_TOKEN_ORIGINS", kind: .webURLs),
         Setting(name: "MAX_BODY", kind: .size(1024...(1 << 30))),
         Setting(name: "SERVICE_API_URL", kind: .webURL),
         Setting(name: "SERVICE_API_URLS", kind: .namedURLs),
         Setting(name: "DRAIN_TIMEOUT", kind: .duration(atLeast: .zero)),
+        Setting(name: "LIMITS_FILE", kind: .file),
+        Setting(name: "LLM_BASE_URL", kind: .webURL),
+        Setting(name: "LLM_TIMEOUT", kind: .duration(atLeast: .seconds(1))),
+        Setting(name: "WHISPERX_URL", kind: .webURL),
+        Setting(name: "WHISPERX_TIMEOUT", kind: .duration(atLeast: .seconds(1))),
+        Setting(name: "QWEN_AUDIO_BASE_URL", kind: .webURL),
+        Setting(name: "VOXTRAL_BASE_URL", kind: .webURL),
+        Setting(name: "AUDIO_LLM_TIMEOUT", kind: .duration(atLeast: .seconds(1))),
+        Setting(name: "AUDIO_LLM_MAX_TOKENS", kind: .count(1...10_000_000)),
+        Setting(name: "TRANSCRIPTION_COMPARE", kind: .flag),
         Setting(name: "LOG_FORMAT", kind: .choice(["json", "text"])),
     ]
 
@@ -69,7 +80,8 @@ struct Setting: Sendable {
     static let secrets: Set<String> = [
         "DATABASE_URL", "POSTGRES_PASSWORD", "AMQP_URL", "RABBITMQ_PASS", "REDIS_URL", "REDIS_PASSWORD",
         "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "MARKETPLACE_TOKEN", "CALLBACK_SECRET",
-        "AI_SERVICE_TOKEN", "MESH_TOKEN",
+        "AI_SERVICE_TOKEN", "MESH_TOKEN", "LLM_API_KEY", "QWEN_AUDIO_API_KEY", "VOXTRAL_API_KEY", "AUDIO_LLM_API_KEY",
+        "WHISPERX_API_KEY",
     ]
 
     /// What would be right, when this value is not; nil when it is.

@@ -51,6 +51,47 @@ struct MeshClient {
         self.headers = headers
     }
 
+    /// Sends a request and reads the answer's JSON.
+    ///
+    /// - Throws: `ExitCode` after it has told the person, when the answer is a refusal.
+    func ask(_ method: String, _ path: String, body: JSON? = nil) async throws -> JSON {
+        let (status, answer) = try await send(method, path, body: body)
+        guard (200..<300).contains(status) else {
+            Terminal.complain(answer["detail"]?.string ?? "\(base) answered \(status)")
+            throw ExitCode.refused(status)
+        }
+        return answer
+    }
+
+    /// Opens a stream of events that goes on after an event's id.
+    ///
+    /// - Throws: `ExitCode` after it has told the person, when the answer is a refusal; the stream throws when it breaks.
+    func events(_ path: String, after id: String?) async throws -> AsyncThrowingStream<ServerEvent, any Error> {
+        var headers = headers + [("accept", "text/event-stream")]
+        if let id { headers.append(("last-event-id", id)) }
+        let request = TransferRequest("GET", base + path, headers: headers, body: .none, timeout: .seconds(86_400))
+        let (head, body) = try await transfer.stream(request)
+        guard head.status == 200 else {
+            var bytes: [UInt8] = []
+            for try await chunk in body { bytes += chunk }
+            let detail = (try? JSON(parsing: bytes))?["detail"]?.string
+            Terminal.complain(detail ?? "\(base) answered \(head.status)")
+            throw ExitCode.refused(head.status)
+        }
+        return AsyncThrowingStream { continuation in
+            let reading = Task {
+                do {
+                    var parser = ServerEventParser()
+                    for try await chunk in body { for event in parser.take(chunk) { continuation.yield(event) } }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in reading.cancel() }
+        }
+    }
+
     /// Sends a request and reads the answer's JSON, whatever its status.
     func send(_ method: String, _ path: String, body: JSON? = nil) async throws -> (status: Int, json: JSON) {
         let response: TransferResponse

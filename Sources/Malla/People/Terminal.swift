@@ -55,6 +55,20 @@ enum Terminal {
         }
     }
 
+    /// Prints sentences, broken into lines at spaces on a terminal.
+    static func paragraph(_ text: String) {
+        guard isInteractive else { return say(text) }
+        var line = ""
+        for word in text.split(separator: " ") {
+            if !line.isEmpty, line.count + word.count >= width {
+                say(line)
+                line = ""
+            }
+            line += (line.isEmpty ? "" : " ") + word
+        }
+        say(line)
+    }
+
     /// Shows one line of progress: over the last one on a terminal, else as a line of its own when it changed.
     static func progress(_ line: String, last: inout String) {
         guard line != last else { return }

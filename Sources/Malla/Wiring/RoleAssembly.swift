@@ -3,6 +3,8 @@
 // Copyright 2026 the Malla authors
 
 import AppAPI
+import Callbacks
+import Fairness
 import Hummingbird
 import Ledger
 import Logging
@@ -19,6 +21,19 @@ struct RoleAssembly {
     let parts: any MeshParts
     let telemetry: Telemetry
     var secrets: [String: String] = [:]
+    private let shared = SharedFairness()
+
+    init(
+        configuration: MeshConfiguration,
+        parts: any MeshParts,
+        telemetry: Telemetry,
+        secrets: [String: String] = [:]
+    ) {
+        self.configuration = configuration
+        self.parts = parts
+        self.telemetry = telemetry
+        self.secrets = secrets
+    }
 
     /// The App API's services in the order in which they start, and its HTTP server, which comes after them all: it stops
     /// first.
@@ -30,6 +45,7 @@ struct RoleAssembly {
         onServing: @escaping @Sendable () async -> Void = {}
     ) throws -> (api: AppAPI, services: [any Service], server: any Service) {
         let metrics = telemetry.metricsText
+        let (ranking, limits) = try fairness(of: Array(definitions.services.keys))
         let appParts = AppParts(
             ledger: parts.ledger,
             broker: parts.broker,
@@ -39,6 +55,8 @@ struct RoleAssembly {
             guardedHTTP: parts.guardedHTTP,
             destinations: try configuration.guardedPolicy(),
             handOver: handOver,
+            fairness: ranking,
+            limits: limits,
             signedMedia: parts.signedMedia,
             metricsText: { metrics() },
             logger: telemetry.logger
@@ -59,23 +77,44 @@ struct RoleAssembly {
         port: Int,
         onServing: @escaping @Sendable () async -> Void = {}
     ) throws -> (admission: Admission, services: [any Service], server: any Service) {
-        let admission = Admission(services: services, broker: parts.broker, logger: telemetry.logger)
-        let tickets = TicketLoop(
-            services: Array(services.keys),
-            ledger: parts.ledger,
-            broker: parts.broker,
-            admission: admission,
-            timers: LedgerTimers(ledger: parts.ledger, apps: nil),
-            logger: telemetry.logger
+        let (ranking, limits) = try fairness(of: Array(services.keys))
+        let webhooks = CallbackSender(
+            delivery: CallbackDelivery(
+                settings: try configuration.webhookSettings(secrets: secrets),
+                trusted: parts.trustedHTTP,
+                guarded: parts.guardedHTTP,
+                ledger: parts.ledger,
+                logger: telemetry.logger
+            )
         )
         let api = ServiceAPI(
             settings: try configuration.serviceSettings(services, secrets: secrets),
-            ledger: parts.ledger,
-            broker: parts.broker,
-            admission: admission,
-            metrics: telemetry.metricsText
+            parts: ServiceParts(
+                ledger: parts.ledger,
+                broker: parts.broker,
+                results: parts.results,
+                media: parts.media,
+                trustedHTTP: parts.trustedHTTP,
+                ranking: ranking,
+                limits: limits,
+                callbacks: webhooks,
+                destinations: try configuration.guardedPolicy(),
+                metrics: telemetry.metricsText,
+                logger: telemetry.logger
+            )
         )
-        return (admission, [tickets], serve(api.router(), host: host, port: port, onServing))
+        return (api.admission, api.services(), serve(api.router(), host: host, port: port, onServing))
+    }
+
+    /// What gives out ranks and holds limits, the same for all APIs of this process.
+    private func fairness(of services: [String]) throws -> (ranking: FairRanking, limits: LimitGate) {
+        try shared.made {
+            let file = try configuration.text("LIMITS_FILE").map { try LimitsFile(path: $0) }
+            return (
+                FairRanking(ledger: parts.ledger, limits: file, services: services, logger: telemetry.logger),
+                LimitGate(file: file, results: parts.results, ledger: parts.ledger, logger: telemetry.logger)
+            )
+        }
     }
 
     /// A worker for these services.

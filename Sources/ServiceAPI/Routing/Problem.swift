@@ -30,15 +30,26 @@ public struct Problem: Error, Sendable, HTTPResponseError {
         self.retryAfter = retryAfter
     }
 
-    /// The answer: `application/problem+json`.
-    public func response(from request: Request, context: some RequestContext) throws -> Response {
+    /// The problem as JSON.
+    var json: JSON {
         var json: JSON = [
             "type": "about:blank", "title": .string(status.reasonPhrase), "status": .number(JSONNumber(status.code)),
             "detail": .string(detail),
         ]
         if let field { json = json.adding("field", .string(field)) }
         for member in members { json = json.adding(member.name, member.value) }
+        return json
+    }
+
+    /// The answer: `application/problem+json`; in the RunPod dialect `application/json` with `error`.
+    public func response(from request: Request, context: some RequestContext) throws -> Response {
+        var status = status
+        var json = json
         var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if Self.isRunPod(request.uri.path) {
+            (status, json) = runPod(path: request.uri.path)
+            headers[.contentType] = "application/json"
+        }
         if let retryAfter { headers[.retryAfter] = String(retryAfter) }
         if let allow { headers[.allow] = allow }
         // RFC 9110, section 15.5.2: a 401 names the scheme.

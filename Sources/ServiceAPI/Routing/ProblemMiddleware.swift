@@ -27,6 +27,10 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch let error as LedgerError where error.isRetriable {
             let problem = Problem(.serviceUnavailable, "the ledger does not answer; try again", retryAfter: 2)
             return try problem.response(from: request, context: context)
+        } catch is CancellationError {
+            // The client has gone, or this process stops: hardly anybody reads this.
+            let problem = Problem(.serviceUnavailable, "the call was broken off; try again", retryAfter: 1)
+            return try problem.response(from: request, context: context)
         } catch let error as any HTTPResponseError where error.status == .notFound {
             return try unknown(request).response(from: request, context: context)
         } catch let error as any HTTPResponseError where (400..<500).contains(error.status.code) {
@@ -44,8 +48,8 @@ struct ProblemMiddleware: RouterMiddleware {
     private func unknown(_ request: Request) -> Problem {
         let parts = Self.parts(of: request.uri.path)
         guard let route = routes.first(where: { Self.matches(parts, Self.parts(of: $0.path)) }) else {
-            let known = routes.map(\.path).joined(separator: ", ")
-            return Problem(.notFound, "there is no '\(request.uri.path.prefix(100))'; there are: \(known)")
+            let shown = request.uri.path.prefix(100)
+            return Problem(.notFound, "there is no '\(shown)'; GET /openapi.json lists what there is")
         }
         let allowed = route.methods.map(\.rawValue).joined(separator: ", ")
         var problem = Problem(.methodNotAllowed, "\(route.path) takes \(allowed), not \(request.method.rawValue)")

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import BrokerClient
-public import Logging
+import BrokerClient
+import Logging
 import Metrics
 import Plumbing
 import Synchronization
@@ -29,6 +29,8 @@ public final class Admission: Sendable {
         var full: Set<String> = []
         /// What has been logged of foreign services and versions of definitions.
         var foreign: Set<String> = []
+        /// The services whose queues hold so many more tickets than jobs that they get no further ones.
+        var surplus: Set<String> = []
     }
 
     /// A change worth a line in the log.
@@ -43,6 +45,7 @@ public final class Admission: Sendable {
 
     private let services: [String: ServiceDefinition]
     private let broker: any Broker
+    private let bell: Bell?
     private let logger: Logger
     private let state = Mutex(State())
     private let tickets = Counter(label: "malla_tickets_total")
@@ -50,9 +53,12 @@ public final class Admission: Sendable {
     private let mismatches = Counter(label: "malla_handover_definition_mismatch_total")
 
     /// Makes an admission for these services.
-    public init(services: [String: ServiceDefinition], broker: any Broker, logger: Logger) {
+    ///
+    /// - Parameter bell: rung for jobs that are taken; workers elsewhere may wait for them.
+    init(services: [String: ServiceDefinition], broker: any Broker, bell: Bell? = nil, logger: Logger) {
         self.services = services
         self.broker = broker
+        self.bell = bell
         self.logger = logger
     }
 
@@ -63,6 +69,7 @@ public final class Admission: Sendable {
     func admit(_ handOver: HandOver) -> Verdict {
         var verdict = Verdict()
         var messages: [Message] = []
+        var taken: Set<String> = []
         var notes: [Note] = []
         var full = 0
         var mismatched = 0
@@ -94,13 +101,8 @@ public final class Admission: Sendable {
                         notes.append(.foreignDefinition(service: service.name, hash: hash))
                     }
                 }
-                messages.append(
-                    Message(
-                        queue: QueueName.tickets(service: service.name),
-                        body: Ticket(job: entry.job).body,
-                        trace: entry.trace
-                    )
-                )
+                taken.insert(service.name)
+                if takesTickets(service, state) { messages.append(ticket(of: entry)) }
             }
         }
         if !messages.isEmpty { broker.post(messages) }
@@ -108,8 +110,45 @@ public final class Admission: Sendable {
         refusals.increment(by: verdict.refused.count)
         mismatches.increment(by: mismatched)
         for note in notes { log(note) }
+        for service in taken { bell?.ring(service) }
         if full > 0, full == handOver.entries.count { verdict.pushBack = verdict.refused.map(\.retryAfter).min() }
         return verdict
+    }
+
+    /// Takes room for new direct jobs; nil when there is, else how many jobs wait already.
+    func reserve(_ count: Int, of service: String) -> Int? {
+        state.withLock { state in
+            let waiting = state.waiting[service, default: 0]
+            guard waiting == 0 || waiting + count <= services[service]?.backlog ?? .max else { return waiting }
+            state.waiting[service] = waiting + count
+            return nil
+        }
+    }
+
+    /// Sends the tickets of jobs that wait; a service that is `remote` gets none, for nobody takes them.
+    func post(_ jobs: [Job]) {
+        guard !jobs.isEmpty else { return }
+        let open = state.withLock { state in
+            services.values.filter { takesTickets($0, state) }.reduce(into: Set<String>()) { $0.insert($1.name) }
+        }
+        let messages = jobs.filter { open.contains($0.service) }.map { job in
+            Message(queue: QueueName.tickets(service: job.service), body: Ticket(job: job.id).body, trace: job.trace)
+        }
+        guard !messages.isEmpty else { return }
+        broker.post(messages)
+        tickets.increment(by: messages.count)
+    }
+
+    private func takesTickets(_ service: ServiceDefinition, _ state: borrowing State) -> Bool {
+        service.engine != .remote && !state.surplus.contains(service.name)
+    }
+
+    private func ticket(of entry: HandOver.Entry) -> Message {
+        Message(
+            queue: QueueName.tickets(service: entry.service),
+            body: Ticket(job: entry.job).body,
+            trace: entry.trace
+        )
     }
 
     private func unknown(_ entry: HandOver.Entry) -> HandOver.Refusal {
@@ -151,6 +190,14 @@ public final class Admission: Sendable {
                 "jobs of a service that is not served here were handed over",
                 metadata: [LogKey.service: "\(service)"]
             )
+        }
+    }
+
+    /// Notes whether a queue holds far more tickets than its service has due jobs: workers that claim over HTTP take
+    /// none away.
+    func note(surplus isSurplus: Bool, of service: String) {
+        state.withLock { state in
+            if isSurplus { state.surplus.insert(service) } else { state.surplus.remove(service) }
         }
     }
 

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import BrokerClient
-public import Ledger
-public import Logging
+import BrokerClient
+import Callbacks
+import Ledger
+import Logging
 import Metrics
 import Plumbing
-public import ServiceLifecycle
+import ServiceLifecycle
 import Workflow
 
 /// Replaces lost tickets: where a service has more due jobs than its queue has messages, publishes the difference.
@@ -15,40 +16,42 @@ import Workflow
 /// Once a second it also runs the ledger's timers (promotions, the reaper, direct jobs' limits), and recounts what
 /// waits, for ``Admission`` and the metrics. Losing the broker's data is thus a delay of about a second, not a loss.
 /// The timers go on while the broker is away: a question to it may take seconds, and the reaper judges nobody after
-/// a gap.
-public struct TicketLoop: Service {
+/// a gap. Beside them it takes the due webhooks of direct jobs, and wakes whoever waits for jobs over HTTP.
+struct TicketLoop: Service {
     private let services: [String]
-    private let ledger: any Ledger
-    private let broker: any Broker
+    /// Those whose jobs nobody takes by tickets.
+    private let remote: Set<String>
+    private let parts: ServiceParts
     private let admission: Admission
+    private let bell: Bell
+    private let followUp: DirectFollowUp
     private let timers: LedgerTimers
     private let logger: Logger
     private let period: Duration
 
+    private var ledger: any Ledger { parts.ledger }
+    private var broker: any Broker { parts.broker }
+
     /// The most tickets that one turn replaces per service.
     static let replacementLimit = 5000
+    /// How many more tickets than due jobs a queue may hold before it gets no further ones.
+    static let surplusLimit = 1000
 
-    /// Makes the loop for the services that `admission` serves.
-    public init(
-        services: [String],
-        ledger: any Ledger,
-        broker: any Broker,
-        admission: Admission,
-        timers: LedgerTimers,
-        logger: Logger,
-        period: Duration = .seconds(1)
-    ) {
-        self.services = services.sorted()
-        self.ledger = ledger
-        self.broker = broker
-        self.admission = admission
+    /// Makes the loop for the services that `desk` serves.
+    init(desk: JobDesk, timers: LedgerTimers, period: Duration = .seconds(1)) {
+        services = desk.choice.services.keys.sorted()
+        remote = Set(desk.choice.services.values.filter { $0.engine == .remote }.map(\.name))
+        parts = desk.parts
+        admission = desk.admission
+        bell = desk.bell
+        followUp = desk.followUp
         self.timers = timers
-        self.logger = logger
+        logger = desk.parts.logger
         self.period = period
     }
 
     /// Runs until it is cancelled or shut down.
-    public func run() async throws {
+    func run() async throws {
         await cancelWhenGracefulShutdown {
             let (turns, next) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
             await withDiscardingTaskGroup { group in
@@ -103,6 +106,7 @@ public struct TicketLoop: Service {
     private func turnTimers() async throws(LedgerError) {
         // What became due or was reaped needs tickets; the count that follows sees it and replaces them.
         try await timers.turn { turn in
+            for outcome in turn.outcomes { followUp.settled(outcome) }
             for job in turn.reaped {
                 logger.warning(
                     "a job of a dead worker waits again",
@@ -110,6 +114,7 @@ public struct TicketLoop: Service {
                 )
             }
         }
+        try await parts.callbacks.takeDue(of: [CallbackRecord.directApp], from: ledger)
     }
 
     /// Compares the due jobs of every service with the tickets in its queue, and publishes those that are missing.
@@ -117,10 +122,16 @@ public struct TicketLoop: Service {
     /// - Throws: ``LedgerError`` or ``BrokerError``; a fault of one queue is thrown once the others have been seen to.
     func countTickets() async throws {
         let loads = try await ledger.loads(of: services)
+        bell.learn(remote: try await remoteServices())
         var fault: BrokerError?
         for load in loads {
+            if load.due > 0 { bell.ring(load.service, isOurs: false) }
             Gauge(label: "malla_jobs_waiting", dimensions: [("service", load.service)]).record(load.waiting)
             Gauge(label: "malla_jobs_running", dimensions: [("service", load.service)]).record(load.running)
+            if remote.contains(load.service) {
+                admission.recount([load.service: load.waiting])
+                continue
+            }
             do throws(BrokerError) {
                 let tickets = try await replaceTickets(of: load)
                 // A surplus ticket, say of a cancelled job, stands for nobody; a job set aside has no ticket yet.
@@ -138,6 +149,7 @@ public struct TicketLoop: Service {
         let queue = QueueName.tickets(service: load.service)
         var depth = 0
         if let found = try await broker.depth(of: queue) { depth = found } else { try await broker.declare(queue) }
+        admission.note(surplus: depth - load.due > Self.surplusLimit, of: load.service)
         let missing = min(load.due - depth, Self.replacementLimit)
         guard missing > 0 else { return depth }
         try await broker.publish(Array(repeating: Message(queue: queue, body: Ticket(job: nil).body), count: missing))
@@ -147,5 +159,11 @@ public struct TicketLoop: Service {
             metadata: [LogKey.service: "\(load.service)", LogKey.count: "\(missing)"]
         )
         return depth + missing
+    }
+
+    /// The services that workers elsewhere take jobs of, at whichever Service API.
+    private func remoteServices() async throws(LedgerError) -> Set<String> {
+        let workers = try await ledger.workers()
+        return workers.reduce(into: []) { if $1.beat.isRemote { $0.formUnion($1.beat.services) } }
     }
 }

@@ -38,4 +38,10 @@ public struct NativeContext: Sendable {
 
     /// Passes on a part of the output.
     public func partial(_ json: JSON) { told.partial(json.bytes) }
+
+    /// Passes on a line for a person.
+    public func log(_ line: String) { told.log(line) }
+
+    /// Says what was used; what is told several times is added up.
+    public func usage(_ usage: JobUsage) { told.usage(usage) }
 }

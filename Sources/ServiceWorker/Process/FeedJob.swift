@@ -43,8 +43,10 @@ struct FeedJob: Sendable {
         if let trace = work.trace, trace.utf8.allSatisfy({ isTraceByte($0) }) {
             text += ",\"traceparent\":\"\(trace)\""
         }
-        text += ",\"input\":"
         var bytes = Array(text.utf8)
+        // Where the handler may put files: the RunPod package's uploads take it from here.
+        if let storage = work.job.labels?.storage { bytes += Array(",\"s3Config\":".utf8) + storage.bytes }
+        bytes += Array(",\"input\":".utf8)
         bytes.reserveCapacity(bytes.count + work.input.count + 1)
         bytes += work.input.isEmpty ? Array("null".utf8) : work.input
         bytes.append(UInt8(ascii: "}"))

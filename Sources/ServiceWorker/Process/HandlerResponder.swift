@@ -110,8 +110,8 @@ struct HandlerResponder: HTTPResponder {
     private func settle(_ process: String, _ job: String, _ body: [UInt8]) {
         do {
             let result = try JSON(parsing: body)
-            if result["status"]?.string == "IN_PROGRESS" {
-                feed.progress(job, lease: nil, from: process, (result["output"] ?? .null).bytes)
+            if let progress = RunPodResult.progress(in: result) {
+                feed.progress(job, lease: nil, from: process, progress.bytes)
             } else {
                 feed.finish(job, lease: nil, from: process, HandlerResult(result))
             }

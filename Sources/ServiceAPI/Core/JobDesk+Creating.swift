@@ -1,0 +1,104 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Fairness
+import HTTPTypes
+import Ledger
+import Plumbing
+import Workflow
+
+extension JobDesk {
+    /// A job that was created, or the one that the same key had created before.
+    struct Created: Sendable {
+        var job: Job
+        var isNew: Bool
+    }
+
+    /// Creates jobs, all or none: checks inputs, limits and backlogs, stores them, and sends their tickets.
+    ///
+    /// - Throws: ``Problem``: 422 with the wrong field (`prefix` + its path), 429 with `Retry-After`.
+    /// - Parameter lookingUp: whether a job that was there before is read; else only its id is right.
+    func create(
+        _ jobs: [NewJob],
+        prefix: (Int) -> String = { _ in "" },
+        lookingUp: Bool = true
+    ) async throws -> [Created] {
+        for (index, job) in jobs.enumerated() { try check(job, prefix: prefix(index)) }
+        try await checkLimits(jobs)
+        let records = jobs.map { record(of: $0) }
+        try reserve(jobs)
+        let creations = try await ledger.create(records)
+        let fresh = zip(records, creations).filter { $1 == .created }.map(\.0.job)
+        // Those that are set aside get their tickets when they become due.
+        admission.post(fresh.filter { $0.runAfter == nil })
+        for service in Set(fresh.map(\.service)) { bell.ring(service) }
+        var created: [Created] = []
+        for (record, creation) in zip(records, creations) {
+            switch creation {
+            case .created: created.append(Created(job: record.job, isNew: true))
+            case .existing(let id):
+                var job = record.job
+                job.id = id
+                created.append(Created(job: lookingUp ? try await find(id).job : job, isNew: false))
+            }
+        }
+        return created
+    }
+
+    /// Checks one job's input against its service.
+    ///
+    /// - Throws: ``Problem`` (422).
+    func check(_ job: NewJob, prefix: String = "") throws(Problem) {
+        guard let violation = job.service.input?.validate(job.input).first else { return }
+        throw Problem(
+            .unprocessableContent,
+            "the input does not fit service '\(job.service.name)': \(violation.message)",
+            field: "\(prefix)/input\(violation.path)"
+        )
+    }
+
+    private func checkLimits(_ jobs: [NewJob]) async throws(Problem) {
+        struct Payer: Hashable {
+            var user: String
+            var token: String?
+        }
+        let counts = Dictionary(grouping: jobs) { Payer(user: $0.user, token: $0.token) }.mapValues(\.count)
+        for (payer, count) in counts {
+            let refusal = await parts.limits.checkJobs(user: payer.user, token: payer.token, count: count)
+            if let refusal { throw Problem(refusal) }
+        }
+    }
+
+    private func reserve(_ jobs: [NewJob]) throws(Problem) {
+        for (name, group) in Dictionary(grouping: jobs, by: \.service.name).sorted(by: { $0.key < $1.key }) {
+            guard let waiting = admission.reserve(group.count, of: name), let service = group.first?.service else {
+                continue
+            }
+            throw Problem(
+                .tooManyRequests,
+                "the backlog of '\(name)' is full: \(waiting) jobs wait, \(service.backlog) are allowed",
+                field: "service",
+                retryAfter: 2
+            )
+        }
+    }
+
+    private func record(of new: NewJob) -> JobRecord {
+        let now = Timestamp.now
+        let lane = FairRanks.Lane(service: new.service.name, priority: new.labels.priority)
+        let job = Job(
+            id: MeshID(at: now),
+            service: new.service.name,
+            maxAttempts: new.maxAttempts ?? new.service.maxAttempts,
+            timeout: new.timeout ?? new.service.timeout,
+            deadline: new.deadline,
+            runAfter: new.runAfter,
+            rank: parts.ranking.rank(service: lane.service, user: new.user, priority: lane.priority),
+            createdAt: now,
+            trace: new.trace,
+            labels: new.labels
+        )
+        return JobRecord(job: job, input: new.input.bytes)
+    }
+}
