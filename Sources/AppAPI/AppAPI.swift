@@ -148,6 +148,7 @@ public struct AppAPI: Sendable {
             add(.post, "\(path)stats", to: router, limit, stats.handle)
             add(.get, "\(path)stats", to: router, limit, stats.handle)
             add(.post, "\(path)tasks/:task/cancel", to: router, limit, tasks.cancel)
+            add(.get, "\(path)tasks/:task/explain", to: router, limit, tasks.explain)
             add(.get, "\(path)tasks/:task/callbacks", to: router, limit, tasks.callbacks)
             add(.post, "\(path)tasks/:task/callbacks/replay", to: router, limit, tasks.replay)
         }

@@ -39,8 +39,8 @@ extension Explainer {
             return Self.make(job, job.createdAt, timings.isEmpty ? .noWorkerEver : .workersGone, text)
         }
         let start = "Start one: malla worker --services \(service)"
-        if let last = workers.max(by: { $0.record.beatAt < $1.record.beatAt }) {
-            let ago = Quantity.text(Timestamp.now - last.record.beatAt)
+        if let last = workers.min(by: { $0.record.age < $1.record.age }) {
+            let ago = Quantity.text(last.record.age)
             let text =
                 "The workers of '\(service)' are gone: the last one, \(last.record.beat.name), was heard of \(ago) ago. "
                 + start

@@ -74,8 +74,6 @@ public struct Explainer: Sendable {
         return try await ledger.workers().filter { $0.beat.services.contains(service) }.map { record in
             Explanation.Worker(
                 record: record,
-                // A worker elsewhere is only heard of when it calls.
-                isAlive: now - record.beatAt < (record.beat.isRemote ? .seconds(30) : Self.silence),
                 jobs: (running[record.beat.worker] ?? []).map { .init(id: $0.id, startedAt: $0.startedAt ?? now) },
                 troubles: Self.troubles(of: record, service)
             )

@@ -26,6 +26,18 @@ extension Explanation {
     }
 }
 
+extension Explanation {
+    /// What a client may know: where it stands and how long it may take, without workers and servers.
+    public var clientJSON: JSON {
+        let json: JSON = [
+            "kind": .string(subject.rawValue), "id": .string(id.description), "status": .string(status),
+            "since": .string(since.rfc3339), "cause": .string(cause.rawValue),
+            "stages": .array(stages.map(\.json)),
+        ]
+        return (place ?? jobs.first?.place).map { json.adding("queue", $0.json) } ?? json
+    }
+}
+
 extension Explanation.Place {
     fileprivate var json: JSON {
         [

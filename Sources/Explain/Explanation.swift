@@ -67,7 +67,7 @@ public struct Explanation: Sendable {
         /// Its last beat.
         public var record: WorkerRecord
         /// Whether it has beaten lately.
-        public var isAlive: Bool
+        public var isAlive: Bool { record.isAlive }
         /// The jobs of the service that it runs.
         public var jobs: [Running]
         /// What kept its handlers from running, newest last: when, what, and the end of their output.

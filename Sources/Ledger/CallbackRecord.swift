@@ -17,7 +17,7 @@ public struct CallbackRecord: Sendable {
         case abandoned
     }
 
-    /// The app of a direct job's webhook; no app can be named so. Its `task` is the job's id.
+    /// The app of a direct job's webhook, whose `task` is the job's id; no app can be named so.
     public static let directApp = "@jobs"
 
     /// The callback's id: the `webhook-id` of every attempt.

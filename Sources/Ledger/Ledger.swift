@@ -154,7 +154,7 @@ public protocol Ledger: Sendable {
     /// The numbers per user and method.
     func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers]
 
-    /// The workers that have beaten lately.
+    /// The workers that have a row: those that beat, and those that fell silent within the last ten minutes.
     func workers() async throws(LedgerError) -> [WorkerRecord]
 
     /// Deletes at most `limit` tasks (with runs, jobs and callbacks) and direct jobs that ended before `moment`; their

@@ -76,13 +76,19 @@ public struct WorkerRecord: Sendable {
     public var beat: WorkerBeat
     /// When it beat last, by the ledger's clock.
     public var beatAt: Timestamp
+    /// How long ago that was, by the ledger's clock.
+    public var age: Duration
     /// When it started.
     public var startedAt: Timestamp
 
+    /// Whether it has beaten lately: within three beats, or half a minute for one elsewhere that only calls now and then.
+    public var isAlive: Bool { age < (beat.isRemote ? .seconds(30) : .seconds(6)) }
+
     /// Makes a record.
-    public init(beat: WorkerBeat, beatAt: Timestamp, startedAt: Timestamp) {
+    public init(beat: WorkerBeat, beatAt: Timestamp, age: Duration, startedAt: Timestamp) {
         self.beat = beat
         self.beatAt = beatAt
+        self.age = age
         self.startedAt = startedAt
     }
 }

@@ -83,6 +83,17 @@ final class DistributedMesh: Sendable {
     /// Starts the Service API for all services.
     func startServiceAPI() throws { try start("service-api", ["service-api", "--port", "\(servicePort)"]) }
 
+    /// The Service API's client.
+    var jobs: JobCall { JobCall(base: "http://127.0.0.1:\(servicePort)", token: "mesh-test-service") }
+
+    /// Starts another Service API beside the first, and returns its client once it is ready.
+    func startSecondServiceAPI() async throws -> JobCall {
+        let port = Self.freePort()
+        try start("service-api-2", ["service-api", "--port", "\(port)"])
+        try await ready(port)
+        return JobCall(base: "http://127.0.0.1:\(port)", token: "mesh-test-service")
+    }
+
     /// Starts a worker for all services under this name and returns the port of its status.
     @discardableResult
     func startWorker(_ name: String) throws -> Int {

@@ -53,7 +53,12 @@ struct RunPodClientFixture: Sendable {
 
     var desk: JobDesk { api.desk }
 
-    init(tokens: [String] = [], schemas: [String: JSON] = [:], webhooks: NetworkPolicy = .anywhere) async throws {
+    init(
+        tokens: [String] = [],
+        schemas: [String: JSON] = [:],
+        webhooks: NetworkPolicy = .anywhere,
+        limits: String? = nil
+    ) async throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("malla-runpod-client-\(MeshID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let ledger = try SQLiteLedger(path: folder.appendingPathComponent("ledger.sqlite").path)
@@ -61,6 +66,8 @@ struct RunPodClientFixture: Sendable {
         let logger = logs.logger
         let transfer = CurlTransfer()
         let results = InProcessResultStore()
+        let file = folder.appendingPathComponent("limits.yaml")
+        if let limits { try Data(limits.utf8).write(to: file) }
         parts = ServiceParts(
             ledger: ledger,
             broker: InProcessBroker(),
@@ -68,7 +75,11 @@ struct RunPodClientFixture: Sendable {
             media: FilesMediaStore(folder: folder.path + "/media", bucket: "m", baseURL: "http://m", secret: [1]),
             trustedHTTP: transfer,
             ranking: FairRanking(ledger: ledger),
-            limits: LimitGate(),
+            limits: LimitGate(
+                file: try limits.map { _ in try LimitsFile(path: file.path) },
+                results: results,
+                ledger: ledger
+            ),
             callbacks: CallbackSender(
                 delivery: CallbackDelivery(
                     settings: CallbackSettings(),

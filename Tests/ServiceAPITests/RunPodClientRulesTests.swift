@@ -122,6 +122,24 @@ import Workflow
         }
     }
 
+    @Test func anOperationIsLimitedByEndpoint() async throws {
+        let fixture = try await RunPodClientFixture(limits: "endpoints: { purge-queue: 2, status: 3 }\n")
+        try await fixture.serve { client in
+            let id = try await client.run("talk", ["input": 1])
+            // The window may end in between, so it may take one more time as many.
+            for (method, path, limit) in [("GET", "status/\(id)", 3), ("POST", "purge-queue", 2)] {
+                var answers = [try await client.send(method, "/v2/talk/\(path)")]
+                while answers.last?.status == 200, answers.count <= 2 * limit {
+                    answers.append(try await client.send(method, "/v2/talk/\(path)"))
+                }
+                let last = try #require(answers.last)
+                #expect(last.status == 429 && answers.count > limit, "\(answers.map(\.status))")
+                #expect(last["retry-after"] != nil && last.json["error"]?.string != nil)
+            }
+            #expect(try await client.send("POST", "/v2/plain/purge-queue").status == 200)
+        }
+    }
+
     @Test func tokensAreTakenRawAndAsBearer() async throws {
         let fixture = try await RunPodClientFixture(tokens: ["key"])
         try await fixture.serve { client in

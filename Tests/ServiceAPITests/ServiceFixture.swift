@@ -106,11 +106,19 @@ struct ServiceFixture: Sendable {
     }
 
     /// Runs a body against the routes behind a real socket, then removes everything.
+    ///
+    /// - Parameter isRunning: whether the long-running parts run as well.
     func serve(
         _ api: ServiceAPI? = nil,
+        isRunning: Bool = false,
         _ body: @Sendable (ServiceClient) async throws -> Void
     ) async throws {
-        let app = Application(router: (api ?? self.api).router(), logger: logs.logger)
+        let api = api ?? self.api
+        let app = Application(
+            router: api.router(),
+            services: isRunning ? api.services() : [],
+            logger: logs.logger
+        )
         try await app.test(.live) { client in
             try await body(ServiceClient(base: "http://127.0.0.1:\(try #require(client.port))"))
         }

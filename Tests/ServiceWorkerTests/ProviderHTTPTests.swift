@@ -51,15 +51,18 @@ import Workflow
         #expect(call.header("Idempotency-Key") == "\(work.job.id)")
     }
 
-    @Test(
-        arguments: [
-            (ProviderServer.whole(500, "{}"), "500"), (ProviderServer.whole("<html>", type: "text/html"), "not JSON"),
-            (.hang, ""), (ProviderServer.whole("[" + String(repeating: "1,", count: 5000) + "1]"), "more than"),
-            (ProviderServer.whole(String(repeating: "[", count: 900)), "not JSON"),
-        ] as [(ProviderServer.Step, String)]
-    )
-    func theNextOneIsAsked(_ step: ProviderServer.Step, _ word: String) async throws {
-        let bad = ProviderServer(step)
+    static let wrongs: [ProviderFallbackTests.Wrong] = [
+        .init("500", "500", ProviderServer.whole(500, "{}")),
+        .init("HTML", "not JSON", ProviderServer.whole("<html>", type: "text/html")),
+        .init("silence", "Timeout", .hang),
+        .init("too much", "more than", ProviderServer.whole("[" + String(repeating: "1,", count: 5000) + "1]")),
+        .init("too deep", "not JSON", ProviderServer.whole(String(repeating: "[", count: 900))),
+    ]
+
+    @Test(arguments: wrongs)
+    func theNextOneIsAsked(_ wrong: ProviderFallbackTests.Wrong) async throws {
+        let word = wrong.word
+        let bad = ProviderServer { _ in wrong.steps }
         let good = ProviderServer(ProviderServer.whole("[1]"))
         defer {
             bad.stop()

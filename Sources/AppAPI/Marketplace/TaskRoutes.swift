@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Explain
 import Hummingbird
 import Ledger
 import Plumbing
 import Workflow
 
-/// `POST /tasks/{task}/cancel`, `GET /tasks/{task}/callbacks`, `POST /tasks/{task}/callbacks/replay`.
+/// `POST /tasks/{task}/cancel`, `GET /tasks/{task}/explain`, `GET /tasks/{task}/callbacks`,
+/// `POST /tasks/{task}/callbacks/replay`.
 struct TaskRoutes: Sendable {
     let marketplace: Marketplace
     let answer: TaskAnswer
@@ -28,6 +30,27 @@ struct TaskRoutes: Sendable {
         }
         let after = try await marketplace.task(context.parameters.get("task"), caller, app)
         return Response(json: try await answer.envelope(after))
+    }
+
+    /// Says why a task is where it is; workers and what their handlers wrote are for admins alone.
+    func explain(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
+        let (caller, _, view) = try await find(request, context)
+        let parts = marketplace.parts
+        let explainer = Explainer(
+            ledger: parts.ledger,
+            broker: parts.broker,
+            results: parts.results,
+            media: parts.media,
+            services: marketplace.catalog.services
+        )
+        let explanation: Explanation?
+        do throws(LedgerError) { explanation = try await explainer.explain(view.task.id) } catch {
+            throw marketplace.refusal(of: error)
+        }
+        guard let explanation else {
+            throw MarketplaceRefusal.notFound("the task was deleted meanwhile").of(view.task.app)
+        }
+        return success(caller.role == .admin ? explanation.json : explanation.clientJSON, view, context)
     }
 
     /// Lists a task's callbacks with their attempts.

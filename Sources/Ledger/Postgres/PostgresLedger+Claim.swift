@@ -53,7 +53,7 @@ extension PostgresLedger {
         _ = try await run(PostgresCall(Self.retire, [worker]), on: quick)
     }
 
-    /// The workers that beat within the last half minute.
+    /// The workers that beat within the last ten minutes.
     public func workers() async throws(LedgerError) -> [WorkerRecord] {
         try await run(PostgresCall(Self.workers), on: quick).map { row throws(LedgerError) in
             let (worker, name, services) = (try row.text(), try row.text(), try row.texts())
@@ -68,7 +68,8 @@ extension PostgresLedger {
                 isRemote: try row.bool(),
                 trouble: try row.bytesIfAny()
             )
-            return WorkerRecord(beat: beat, beatAt: try row.moment(), startedAt: try row.moment())
+            let (beatAt, startedAt) = (try row.moment(), try row.moment())
+            return WorkerRecord(beat: beat, beatAt: beatAt, age: try row.duration(), startedAt: startedAt)
         }
     }
 
@@ -148,9 +149,9 @@ extension PostgresLedger {
     private static let workers = PostgresStatement(
         "workers",
         """
-        SELECT worker, name, services, slots, running, draining, remote, trouble, beat_at, started_at
-        FROM workers
-        WHERE beat_at > statement_timestamp() - interval '30 seconds' ORDER BY worker
+        SELECT worker, name, services, slots, running, draining, remote, trouble, beat_at, started_at,
+            (extract(epoch FROM clock_timestamp() - beat_at) * 1000000)::bigint
+        FROM workers WHERE beat_at > statement_timestamp() - interval '10 minutes' ORDER BY worker
         """
     )
 }

@@ -52,9 +52,10 @@ extension SQLiteLedger {
         try await write(isDurable: false) { db in try db.run("DELETE FROM workers WHERE worker = ?", [worker]) }
     }
 
-    /// The workers whose beat is younger than a minute.
+    /// The workers whose beat is younger than ten minutes.
     public func workers() async throws(LedgerError) -> [WorkerRecord] {
-        let oldest = clock() - .seconds(60)
+        let now = clock()
+        let oldest = now - .seconds(600)
         return try await read { db in
             try db.rows(
                 """
@@ -74,9 +75,11 @@ extension SQLiteLedger {
                     isRemote: try row.some(row[9] as Bool?),
                     trouble: row.bytes(6)
                 )
+                let beatAt = try row.some(row.moment(7))
                 return WorkerRecord(
                     beat: beat,
-                    beatAt: try row.some(row.moment(7)),
+                    beatAt: beatAt,
+                    age: now - beatAt,
                     startedAt: try row.some(row.moment(8))
                 )
             }

@@ -32,7 +32,7 @@ struct AppAPICommand: AsyncParsableCommand {
         try ListeningPort.check(host: host, port: port, setting: "--port or APP_API_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
-        guard let meshToken = configuration.list("MESH_TOKEN").first else {
+        guard let meshToken = configuration.token("MESH_TOKEN") else {
             throw ConfigurationError(missing: "MESH_TOKEN", "the token with which the App API calls the Service APIs")
         }
         let handOver = HTTPJobHandOver(

@@ -20,7 +20,9 @@ struct WorkersCommand: AsyncParsableCommand {
         guard !options.json else { return Terminal.print(answer) }
         let rows = (answer["workers"]?.array ?? []).map { worker in
             let running = worker["running"]?.int ?? 0
-            let state = worker["draining"]?.bool == true ? "draining" : running > 0 ? "busy" : "idle"
+            let isSilent = worker["alive"]?.bool == false
+            let state =
+                isSilent ? "silent" : worker["draining"]?.bool == true ? "draining" : running > 0 ? "busy" : "idle"
             let services = (worker["services"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
             return Terminal.Row(
                 cells: [

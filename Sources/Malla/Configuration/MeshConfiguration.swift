@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Configuration
+import Fairness
 import Foundation
 import Plumbing
 
@@ -34,6 +35,9 @@ struct MeshConfiguration: Sendable {
     func list(_ name: String) -> [String] {
         (text(name) ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
+
+    /// The first token of a variable, as it is sent: without the name that it may bear.
+    func token(_ name: String) -> String? { list(name).first.map { NamedTokens.split($0).token } }
 
     /// A whole number.
     func int(_ name: String, default fallback: Int) throws(ConfigurationError) -> Int {

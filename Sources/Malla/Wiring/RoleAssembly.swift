@@ -119,7 +119,8 @@ struct RoleAssembly {
 
     /// A worker for these services.
     func worker(_ services: [String: ServiceDefinition]) throws -> ServiceWorker {
-        let settings = try configuration.workerSettings(services)
+        // Jobs of a remote service are claimed over HTTP, by nobody here.
+        let settings = try configuration.workerSettings(services.filter { $0.value.engine != .remote })
         let making = EngineMaking(parts: parts, settings: configuration.engineSettings(), logger: telemetry.logger)
         return ServiceWorker(
             settings,
@@ -151,11 +152,13 @@ struct RoleAssembly {
         )
     }
 
-    /// Migrates the ledger if the configuration says so, waiting for a server that is not up yet.
+    /// Migrates the ledger if the configuration says so, and learns where its queues stand, waiting for a server that is
+    /// not up yet.
     func prepareLedger() async throws {
         let mayMigrate = try configuration.bool("MIGRATE_ON_START", default: true)
         try await untilTheLedgerAnswers { () async throws(LedgerError) in
             if mayMigrate { try await parts.ledger.migrate() } else { try await parts.ledger.ping() }
+            try await shared.learn()
         }
     }
 

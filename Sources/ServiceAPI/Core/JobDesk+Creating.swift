@@ -24,6 +24,7 @@ extension JobDesk {
         prefix: (Int) -> String = { _ in "" },
         lookingUp: Bool = true
     ) async throws -> [Created] {
+        guard !jobs.isEmpty else { return [] }
         for (index, job) in jobs.enumerated() { try check(job, prefix: prefix(index)) }
         try await checkLimits(jobs)
         let records = jobs.map { record(of: $0) }

@@ -28,8 +28,9 @@ struct JobDesk: Sendable {
     /// How long a lease lasts that is held over HTTP, when the worker names no time (`WORKER_LEASE_TIMEOUT`).
     let leaseDuration: Duration
 
-    /// The longest that a call is held open for jobs before it looks again by itself.
-    static let lookAgain: Duration = .seconds(1)
+    /// The longest that a call is held open for jobs before it looks again by itself; the timers ring once a second for
+    /// jobs that are due, so this is for when they do not.
+    static let lookAgain: Duration = .seconds(3)
 
     var ledger: any Ledger { parts.ledger }
 

@@ -32,7 +32,9 @@ struct QueueRoutes: Sendable {
         let workers = try await parts.ledger.workers()
         let depths = await depths(of: names)
         let queues = loads.map { load -> JSON in
-            let own = workers.filter { $0.beat.services.contains(load.service) && !$0.beat.isDraining }
+            let own = workers.filter {
+                $0.isAlive && $0.beat.services.contains(load.service) && !$0.beat.isDraining
+            }
             return [
                 "service": .string(load.service), "due": .number(JSONNumber(load.due)),
                 "later": .number(JSONNumber(load.waiting - load.due)), "running": .number(JSONNumber(load.running)),

@@ -33,7 +33,8 @@ struct WorkerRoutes: Sendable {
             "worker_id": .string(worker.beat.worker), "name": .string(worker.beat.name),
             "services": .array(services),
             "slots": .number(JSONNumber(worker.beat.slots)), "running": .number(JSONNumber(worker.beat.running)),
-            "draining": .bool(worker.beat.isDraining), "remote": .bool(worker.beat.isRemote),
+            "alive": .bool(worker.isAlive), "draining": .bool(worker.beat.isDraining),
+            "remote": .bool(worker.beat.isRemote),
             "beat_at": .string(worker.beatAt.rfc3339), "started_at": .string(worker.startedAt.rfc3339),
             "trouble": worker.beat.trouble.flatMap { try? JSON(parsing: $0) } ?? .null,
         ]

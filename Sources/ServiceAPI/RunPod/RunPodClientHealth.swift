@@ -37,7 +37,7 @@ final class RunPodClientHealth: Sendable {
         let service = try desk.choice.service(named: endpoint).name
         let load = try await desk.ledger.loads(of: [service]).first
         let ended = try await ended()[service]
-        let workers = try await desk.ledger.workers().filter { $0.beat.services.contains(service) }
+        let workers = try await desk.ledger.workers().filter { $0.isAlive && $0.beat.services.contains(service) }
         let failed = (ended?.states[.failed] ?? 0) + (ended?.states[.timedOut] ?? 0)
         let json: JSON = [
             "jobs": [

@@ -164,6 +164,6 @@ struct TicketLoop: Service {
     /// The services that workers elsewhere take jobs of, at whichever Service API.
     private func remoteServices() async throws(LedgerError) -> Set<String> {
         let workers = try await ledger.workers()
-        return workers.reduce(into: []) { if $1.beat.isRemote { $0.formUnion($1.beat.services) } }
+        return workers.reduce(into: []) { if $1.isAlive, $1.beat.isRemote { $0.formUnion($1.beat.services) } }
     }
 }
