@@ -16,6 +16,7 @@ import MediaStoreFiles
 import Plumbing
 import ResultStore
 import ResultStoreInProcess
+import Synchronization
 import Testing
 import Workflow
 
@@ -96,7 +97,9 @@ struct RunPodWorkerFixture: Sendable {
         let timers = timers()
         try await app.test(.live) { client in
             let port = try #require(client.port)
-            try await body(RunPodWorkerSite(port: port, client: ServiceClient(base: "http://127.0.0.1:\(port)")))
+            let site = RunPodWorkerSite(port: port)
+            defer { site.end() }
+            try await body(site)
         }
         timers.cancel()
         await timers.value
@@ -173,18 +176,31 @@ extension JobRecord {
     var output: JSON? { result.flatMap { try? JSON(parsing: $0) } }
 }
 
-/// Where a fixture listens.
-struct RunPodWorkerSite: Sendable {
+/// Where a fixture listens, and the workers that run there.
+final class RunPodWorkerSite: Sendable {
     let port: Int
     let client: ServiceClient
+    private let processes = Mutex<[RunPodWorkerProcess]>([])
+
+    init(port: Int) {
+        self.port = port
+        client = ServiceClient(base: "http://127.0.0.1:\(port)")
+    }
 
     /// A connection of a worker's process.
     func connect() throws -> RunPodWorkerSocket { try RunPodWorkerSocket(port: port) }
 
-    /// Hands something in over a fresh connection, as the package does.
-    func post(_ call: String, _ worker: String, _ job: JobID, _ body: String) async throws -> Int {
-        let socket = try connect()
-        defer { socket.close() }
-        return try await socket.post(call, worker, job, body).status
+    /// Starts a worker of the real package, which runs until the fixture ends.
+    func start(_ name: String, handler: String) throws -> RunPodWorkerProcess {
+        let process = try RunPodWorkerProcess(name, handler: handler, port: port)
+        processes.withLock { $0.append(process) }
+        return process
+    }
+
+    /// Ends the workers.
+    func end() {
+        processes.withLock { processes in
+            for process in processes { process.kill() }
+        }
     }
 }

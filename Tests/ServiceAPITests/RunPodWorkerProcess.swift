@@ -38,9 +38,9 @@ final class RunPodWorkerProcess: Sendable {
     let identifier: Int32
 
     /// Starts a worker with the environment that the documentation gives.
-    init(_ name: String, handler: String, site: RunPodWorkerSite, key: String = "key") throws {
+    init(_ name: String, handler: String, port: Int) throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
-        let base = "http://127.0.0.1:\(site.port)/v2/echo"
+        let base = "http://127.0.0.1:\(port)/v2/echo"
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [Self.python, "-u", "\(folder)/RunPod/worker/handlers.py"]
@@ -52,7 +52,7 @@ final class RunPodWorkerProcess: Sendable {
                 "RUNPOD_WEBHOOK_POST_STREAM": "\(base)/job-stream/$RUNPOD_POD_ID/$ID?gpu=X",
                 "RUNPOD_WEBHOOK_PING": "\(base)/ping/$RUNPOD_POD_ID?gpu=X",
                 "RUNPOD_PING_INTERVAL": "1000",
-                "RUNPOD_AI_API_KEY": key,
+                "RUNPOD_AI_API_KEY": "key",
                 "RUNPOD_POD_ID": name,
                 "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
                 "RUNPOD_SKIP_GPU_CHECK": "true",
@@ -68,11 +68,15 @@ final class RunPodWorkerProcess: Sendable {
         self.process = Mutex(process)
     }
 
-    /// Ends the worker and whatever it started.
     deinit {
-        kill(-identifier, SIGKILL)
-        kill(identifier, SIGKILL)
+        kill()
         try? FileManager.default.removeItem(atPath: log)
+    }
+
+    /// Ends the worker and whatever it started.
+    func kill() {
+        _ = Foundation.kill(-identifier, SIGKILL)
+        _ = Foundation.kill(identifier, SIGKILL)
     }
 
     /// What it has written so far.
@@ -81,7 +85,7 @@ final class RunPodWorkerProcess: Sendable {
     var isRunning: Bool { process.withLock { $0.isRunning } }
 
     /// Sends a signal to the worker's own process, and not to the one that pings.
-    func send(_ signal: Int32) { kill(identifier, signal) }
+    func send(_ signal: Int32) { _ = Foundation.kill(identifier, signal) }
 
     /// Waits for its end.
     func end() async throws {

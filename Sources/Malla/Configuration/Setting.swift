@@ -56,6 +56,7 @@ struct Setting: Sendable {
         Setting(name: "REDIS_DB_NAME", kind: .count(0...65_535)),
         Setting(name: "REDIS_URL", kind: .server(["redis"])),
         Setting(name: "RESULT_TTL", kind: .duration(atLeast: .seconds(1))),
+        Setting(name: "WORKER_LEASE_TIMEOUT", kind: .duration(atLeast: .seconds(1))),
         Setting(name: "RUNPOD_LEASE", kind: .duration(atLeast: .seconds(5))),
         Setting(name: "MARKETPLACE_CALLBACK", kind: .webURL),
         Setting(name: "CALLBACK_TOKEN_ORIGINS", kind: .webURLs),

@@ -80,17 +80,9 @@ struct SpeechCall: Sendable {
         var failures = 0
         while true {
             do {
-                let answer = try await read(TransferRequest("GET", url, timeout: min(upstream.timeout, .seconds(30))))
+                let request = TransferRequest("GET", url, timeout: min(upstream.timeout, .seconds(30)))
+                if let transcript = try ended(try await read(request)) { return transcript }
                 failures = 0
-                switch answer["status"]?.string?.lowercased() {
-                case "completed", "success", "succeeded", "done", "finished":
-                    return try transcript(answer["result"] ?? answer)
-                case "failed", "failure", "error", "cancelled", "canceled":
-                    let words = UpstreamFailure.words(answer).map { ": " + upstream.withoutKey($0) } ?? ""
-                    throw UpstreamFailure(.refused, "the task failed\(words)")
-                case nil: throw UpstreamFailure.unreadable("the task has no status")
-                default: break
-                }
             } catch {
                 failures += 1
                 let failure = UpstreamFailure(error)
@@ -101,6 +93,19 @@ struct SpeechCall: Sendable {
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .seconds(2))
+        }
+    }
+
+    /// What a task came to; nil while it waits or runs.
+    private func ended(_ answer: JSON) throws(UpstreamFailure) -> Transcript? {
+        switch answer["status"]?.string?.lowercased() {
+        case "completed", "success", "succeeded", "done", "finished":
+            return try transcript(answer["result"] ?? answer)
+        case "failed", "failure", "error", "cancelled", "canceled":
+            let words = UpstreamFailure.words(answer).map { ": " + upstream.withoutKey($0) } ?? ""
+            throw UpstreamFailure(.refused, "the task failed\(words)")
+        case nil: throw .unreadable("the task has no status")
+        default: return nil
         }
     }
 
