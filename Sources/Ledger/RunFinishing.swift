@@ -15,9 +15,8 @@ public protocol RunFinishing: Sendable {
     /// Writes the callbacks of a task that has just ended; `task` already carries state, output and error.
     func callbacks(for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp) -> [CallbackRecord]
 
-    /// Writes the callbacks of a direct job that has just ended and whose labels name a webhook; `job` is as it is after,
-    /// `input` its input as JSON, `result` its result when it succeeded.
-    func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord]
+    /// Writes the callbacks of a direct job that has just ended and whose labels name a webhook; it is as it is after.
+    func callbacks(for ended: JobRecord, at now: Timestamp) -> [CallbackRecord]
 
     /// Tells what is wrong with an input for a stage's service, or nil.
     func problem(withInput input: JSON, of stage: StageDefinition) -> String?
@@ -28,7 +27,7 @@ public protocol RunFinishing: Sendable {
 
 extension RunFinishing {
     /// None.
-    public func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] { [] }
+    public func callbacks(for ended: JobRecord, at now: Timestamp) -> [CallbackRecord] { [] }
 
     /// Takes every input.
     public func problem(withInput input: JSON, of stage: StageDefinition) -> String? { nil }

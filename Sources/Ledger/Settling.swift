@@ -40,7 +40,7 @@ public struct Settling {
     private var definitions: [String: Result<WorkflowDefinition, JobError>] = [:]
     private var outputs: [StageKey: StageOutput] = [:]
     /// Direct jobs that ended and whose callers want to be told, with their results.
-    private var announced: [(job: Job, result: [UInt8]?)] = []
+    private var announced: [SettleWrites.JobUpdate] = []
     private var inputs: [JobID: [UInt8]] = [:]
     /// The bytes of outputs that are too large to be read.
     private var tooLarge: [StageKey: Int] = [:]
@@ -96,7 +96,7 @@ public struct Settling {
         // As they are in the end: one that was retried at once has not ended.
         let ended = writes.jobs.filter { $0.job.task == nil && $0.job.state.isFinal }
         writes.outcome.ended = ended.map(\.job)
-        announced = ended.filter { $0.job.labels?.webhook != nil }.map { ($0.job, $0.result) }
+        announced = ended.filter { $0.job.labels?.webhook != nil }
     }
 
     private mutating func note(before: Job, after: Job, result: [UInt8]?) {
@@ -176,8 +176,10 @@ public struct Settling {
         }
         guard needs.isEmpty else { return .needs(needs) }
         for (task, advance) in advanced { write(task, advance) }
-        for (job, result) in announced {
-            let callbacks = finishing.callbacks(for: job, input: inputs[job.id] ?? [], result: result, at: now)
+        for end in announced {
+            let input = inputs[end.job.id] ?? []
+            let ended = JobRecord(job: end.job, input: input, result: end.result, usage: end.usage)
+            let callbacks = finishing.callbacks(for: ended, at: now)
             writes.callbacks += callbacks
             writes.outcome.callbacks += callbacks
         }

@@ -53,16 +53,16 @@ public struct LedgerRunFinishing: RunFinishing {
     }
 
     /// Makes one callback whose body is the job's result, or its input when it has none.
-    public func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] {
+    public func callbacks(for ended: JobRecord, at now: Timestamp) -> [CallbackRecord] {
         [
             CallbackRecord(
                 id: MeshID(at: now),
-                task: job.id,
+                task: ended.job.id,
                 app: CallbackRecord.directApp,
-                url: job.labels?.webhook ?? "",
+                url: ended.job.labels?.webhook ?? "",
                 isTrusted: false,
-                headers: [("x-state", job.state.rawValue)],
-                body: result ?? input,
+                headers: [("x-state", ended.job.state.rawValue)],
+                body: ended.result ?? ended.input,
                 dueAt: now,
                 createdAt: now
             )

@@ -42,6 +42,24 @@ import Workflow
         #expect(taken.isEmpty)
     }
 
+    @Test func theWebhookOfAContractTellsItsCost() async throws {
+        let fixture = try await CompletionsFixture()
+        var labels = Self.labels
+        labels.envelope = .contract
+        try await fixture.create(1, labels: labels)
+        let job = try await fixture.claim(1)[0]
+        let settlement = Settlement(
+            job: job.id,
+            event: .completed(lease: try #require(job.lease)),
+            result: Array(#"{"text":"hi"}"#.utf8),
+            usage: JobUsage(costUSD: 0.002).json.bytes
+        )
+        let outcome = try await fixture.ledger.settle([settlement], tasks: [], finishing: DirectFinishing())
+        let body = try JSON(parsing: try #require(outcome.callbacks.first).body)
+        #expect(body["output"]?["output"]?["data"] == ["text": "hi"])
+        #expect(body["output"]?["usage"]?["cost_usd"]?.double == 0.002)
+    }
+
     @Test func onlyAnEndCalls() async throws {
         let fixture = try await CompletionsFixture()
         try await fixture.create(2, labels: Self.labels)

@@ -26,8 +26,8 @@ struct ModelFinishing: RunFinishing {
         LedgerRunFinishing().callbacks(for: task, definition: definition, at: now)
     }
 
-    func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] {
-        LedgerRunFinishing().callbacks(for: job, input: input, result: result, at: now)
+    func callbacks(for ended: JobRecord, at now: Timestamp) -> [CallbackRecord] {
+        LedgerRunFinishing().callbacks(for: ended, at: now)
     }
 }
 

@@ -86,7 +86,7 @@ public struct AppRunFinishing: RunFinishing {
     }
 
     /// The webhook of a direct job: App APIs settle overdue direct jobs as well.
-    public func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] {
-        DirectFinishing().callbacks(for: job, input: input, result: result, at: now)
+    public func callbacks(for ended: JobRecord, at now: Timestamp) -> [CallbackRecord] {
+        DirectFinishing().callbacks(for: ended, at: now)
     }
 }

@@ -37,8 +37,10 @@ public struct DirectFinishing: RunFinishing {
     ) -> [CallbackRecord] { [] }
 
     /// The call of a direct job's webhook, RunPod's status with the input beside it; none without a webhook.
-    public func callbacks(for job: Job, input: [UInt8], result: [UInt8]?, at now: Timestamp) -> [CallbackRecord] {
+    public func callbacks(for ended: JobRecord, at now: Timestamp) -> [CallbackRecord] {
+        let job = ended.job
         guard job.task == nil, job.state.isFinal, let webhook = job.labels?.webhook else { return [] }
+        let usage = ended.usage.flatMap { try? JSON(parsing: $0) }.map { JobUsage(json: $0) }
         return [
             CallbackRecord(
                 id: MeshID(at: now),
@@ -47,7 +49,7 @@ public struct DirectFinishing: RunFinishing {
                 url: webhook,
                 isTrusted: false,
                 headers: [],
-                body: RunPodStatus(job, result: result, input: input).bytes,
+                body: RunPodStatus(job, result: ended.result, usage: usage, input: ended.input).bytes,
                 dueAt: now + CallbackRecord.hold,
                 createdAt: now
             )
