@@ -24,7 +24,11 @@ struct DefinitionFolders: Sendable {
     /// - Throws: ``ConfigurationError`` with one line per problem.
     func load() throws -> Definitions {
         do {
-            return try DefinitionLoader.load(apps: apps, services: services)
+            return try DefinitionLoader.load(
+                apps: apps,
+                services: services,
+                environment: ProcessInfo.processInfo.environment
+            )
         } catch {
             throw ConfigurationError(error.description)
         }

@@ -7,10 +7,9 @@ import Workflow
 
 /// Finds the service that runs a job: by its name, or by task type and model profile together.
 struct ServiceChoice: Sendable {
-    let services: [String: ServiceDefinition]
+    private typealias Taken = ServiceDefinition.Taken
 
-    /// The task type as services name it: `transcribe` and `transcription` are one.
-    static func normal(_ taskType: String) -> String { taskType == "transcribe" ? "transcription" : taskType }
+    let services: [String: ServiceDefinition]
 
     /// The service of that name.
     ///
@@ -30,16 +29,16 @@ struct ServiceChoice: Sendable {
     ///
     /// - Throws: ``Problem`` (422) that lists what there is.
     func service(taskType: String, modelProfile: String?) throws(Problem) -> ServiceDefinition {
-        let wanted = Self.normal(taskType)
+        let wanted = Taken.normal(taskType)
         let sorted = services.values.sorted { $0.name < $1.name }
         let exact = sorted.first { service in
-            service.takes.contains { Self.normal($0.taskType) == wanted && $0.modelProfile == modelProfile }
+            service.takes.contains { Taken.normal($0.taskType) == wanted && $0.modelProfile == modelProfile }
         }
         let loose = sorted.first { service in
-            service.takes.contains { Self.normal($0.taskType) == wanted && $0.modelProfile == nil }
+            service.takes.contains { Taken.normal($0.taskType) == wanted && $0.modelProfile == nil }
         }
         // Without a profile, a task type that only one service takes is clear enough.
-        let candidates = sorted.filter { service in service.takes.contains { Self.normal($0.taskType) == wanted } }
+        let candidates = sorted.filter { service in service.takes.contains { Taken.normal($0.taskType) == wanted } }
         let only = modelProfile == nil && candidates.count == 1 ? candidates.first : nil
         if let service = exact ?? loose ?? only ?? services[taskType] { return service }
         throw Problem(
@@ -52,12 +51,12 @@ struct ServiceChoice: Sendable {
 
     /// The services whose jobs a worker may claim that asks for these types and profiles; all when it names none.
     func services(taskTypes: [String], modelProfiles: [String]) -> [ServiceDefinition] {
-        let types = Set(taskTypes.map(Self.normal))
+        let types = Set(taskTypes.map(Taken.normal))
         return services.values.sorted { $0.name < $1.name }.filter { service in
             guard !types.isEmpty || !modelProfiles.isEmpty else { return true }
             if types.contains(service.name) { return true }
             return service.takes.contains { taken in
-                (types.isEmpty || types.contains(Self.normal(taken.taskType)))
+                (types.isEmpty || types.contains(Taken.normal(taken.taskType)))
                     && (modelProfiles.isEmpty || taken.modelProfile.map { modelProfiles.contains($0) } ?? true)
             }
         }
@@ -71,9 +70,9 @@ struct ServiceChoice: Sendable {
         modelProfiles: [String]?
     ) -> (taskTypes: [String]?, modelProfiles: [String]?) {
         guard let taken = services[service]?.takes else { return (taskTypes, modelProfiles) }
-        let types = Set((taskTypes ?? []).map(Self.normal))
+        let types = Set((taskTypes ?? []).map(Taken.normal))
         let allTypes =
-            types.isEmpty || types.contains(service) || taken.allSatisfy { types.contains(Self.normal($0.taskType)) }
+            types.isEmpty || types.contains(service) || taken.allSatisfy { types.contains(Taken.normal($0.taskType)) }
         let allProfiles =
             modelProfiles.map { wanted in
                 !taken.isEmpty && taken.allSatisfy { $0.modelProfile.map { wanted.contains($0) } ?? false }

@@ -38,11 +38,11 @@ extension ServiceDefinition.Engine {
 }
 
 extension ServiceDefinition.Taken {
-    /// The task type as it is compared: `transcribe` and `transcription` are one.
-    public var normalTaskType: String { taskType == "transcribe" ? "transcription" : taskType }
+    /// A task type as it is compared: `transcribe` and `transcription` are one.
+    public static func normal(_ taskType: String) -> String { taskType == "transcribe" ? "transcription" : taskType }
 
     /// The same with the task type as it is compared.
-    public var normal: Self { Self(taskType: normalTaskType, modelProfile: modelProfile) }
+    public var normal: Self { Self(taskType: Self.normal(taskType), modelProfile: modelProfile) }
 
     /// The same with the values of these variables; a model profile that comes out empty takes any.
     public func expanded(in environment: [String: String]) -> Self {

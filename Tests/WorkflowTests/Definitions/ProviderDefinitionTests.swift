@@ -49,7 +49,7 @@ import Workflow
         )
         #expect(service.takes.map(\.taskType) == ["llm_chat", "transcribe"])
         #expect(service.takes.map(\.modelProfile) == ["${MODEL:-m}", nil])
-        #expect(service.takes.map(\.normalTaskType) == ["llm_chat", "transcription"])
+        #expect(service.takes.map(\.normal.taskType) == ["llm_chat", "transcription"])
         #expect(service.modules == ["llm", "chat"])
         #expect(service.pricePerHour == 0.44)
         let known = try #require(service.engine.providers.first)
