@@ -77,7 +77,7 @@ struct JobClaiming: Sendable {
             known: ["worker_id", "task_types", "model_profiles", "limit", "lease_seconds", "wait_seconds"]
         )
         let worker = try members.needed("worker_id", limit: 200)
-        let types = try members.texts("task_types")
+        let types = try members.texts("task_types").map { JobFilter.bothForms(of: $0) }
         let profiles = try members.texts("model_profiles")
         let limit = try members.whole("limit", in: 1...100) ?? 1
         let lease = try members.seconds("lease_seconds", in: Self.leases)

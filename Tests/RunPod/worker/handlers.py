@@ -5,12 +5,16 @@
 
 import asyncio
 import os
+import signal
 import time
 
 import runpod
 
 # A group of its own, so that a test ends the process that pings as well.
 os.setpgid(0, 0)
+# As in a container: what a test runner ignores or blocks is inherited, and the process that pings would never end.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def sync(job):
