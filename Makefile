@@ -19,7 +19,7 @@ build: ## release build of the malla binary
 demo: ## set up everything and send a photograph through the mesh, then stop
 	@scripts/demo.sh
 
-dev: ## set up everything and leave the mesh running (App API on port 8007)
+dev: ## set up everything and leave the mesh running (App API on port 8007, Service API on 8080)
 	@scripts/dev.sh
 
 test: ## all tests on private RabbitMQ, Redis, PostgreSQL and S3

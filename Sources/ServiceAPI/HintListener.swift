@@ -5,9 +5,10 @@
 import ResultStore
 import ServiceLifecycle
 
-/// Passes on what other processes tell: jobs that ended, services that have jobs waiting.
+/// Passes on what other processes tell: jobs that ended, services that have jobs waiting, leases that were cancelled.
 struct HintListener: Service {
     let desk: JobDesk
+    let workers: RunPodWorkerRoutes
 
     /// Listens until a graceful shutdown.
     func run() async throws {
@@ -16,7 +17,7 @@ struct HintListener: Service {
                 switch hint {
                 case .ended(let jobs): desk.ends.ended(jobs)
                 case .waiting(let service): desk.bell.ring(service, isOurs: false)
-                case .cancelled: break
+                case .cancelled(let leases): workers.cancelled(leases)
                 }
             }
         }

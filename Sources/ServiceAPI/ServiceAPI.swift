@@ -18,6 +18,7 @@ public struct ServiceAPI: Sendable {
     public let admission: Admission
     let desk: JobDesk
     let tickets: TicketLoop
+    let workers: RunPodWorkerRoutes
     /// Every call of every dialect, with the description of them all.
     let routes: [APIRoute]
     private let settings: ServiceSettings
@@ -57,7 +58,8 @@ public struct ServiceAPI: Sendable {
             ),
             period: period
         )
-        let calls = Self.calls(desk, settings)
+        workers = RunPodWorkerRoutes(desk: desk, settings: settings, presence: desk.presence)
+        let calls = Self.calls(desk, settings, workers)
         routes = calls + [Self.description(of: calls)]
     }
 
@@ -76,10 +78,17 @@ public struct ServiceAPI: Sendable {
 
     /// The long-running parts: webhooks, ranks and limits, completions of direct jobs, hints, tickets and timers.
     public func services() -> [any Service] {
-        [parts.callbacks, parts.ranking, parts.limits, completions, HintListener(desk: desk), tickets]
+        [
+            parts.callbacks, parts.ranking, parts.limits, completions, HintListener(desk: desk, workers: workers),
+            tickets,
+        ]
     }
 
-    private static func calls(_ desk: JobDesk, _ settings: ServiceSettings) -> [APIRoute] {
+    private static func calls(
+        _ desk: JobDesk,
+        _ settings: ServiceSettings,
+        _ workers: RunPodWorkerRoutes
+    ) -> [APIRoute] {
         let parts = desk.parts
         return HealthRoutes(parts: parts, services: settings.services.keys.sorted()).routes
             + MeshRoutes(admission: desk.admission, settings: settings).routes
@@ -87,7 +96,7 @@ public struct ServiceAPI: Sendable {
             + ExplainRoutes(parts: parts, services: settings.services).routes
             + QueueRoutes(parts: parts, services: settings.services).routes
             + RunPodClientRoutes(desk: desk, settings: settings, webhooks: parts.destinations).routes
-            + RunPodWorkerRoutes(desk: desk, settings: settings, presence: desk.presence).routes
+            + workers.routes
     }
 
     private static func description(of calls: [APIRoute]) -> APIRoute {

@@ -82,7 +82,7 @@ import Workflow
 
     @Test func jobsOfAnotherServiceAPIWakeACallThatHears() async throws {
         let fixture = try await ServiceFixture.jobs()
-        let listener = Task { try await HintListener(desk: fixture.desk).run() }
+        let listener = Task { try await HintListener(desk: fixture.desk, workers: fixture.workers).run() }
         try await fixture.serve { client in
             async let held = client.claim("w-2") {
                 $0["wait_seconds"] = 20

@@ -49,6 +49,7 @@ struct ServiceFixture: Sendable {
     var desk: JobDesk { api.desk }
     var admission: Admission { api.admission }
     var tickets: TicketLoop { api.tickets }
+    var workers: RunPodWorkerRoutes { api.workers }
 
     /// Makes one whose tickets are watched only when a test says so, or every `period` once `tickets` runs.
     init(

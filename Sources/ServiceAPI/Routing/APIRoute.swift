@@ -57,5 +57,10 @@ struct APIRoute: Sendable {
     var answers: [Answer]
     /// The operation that `endpoints:` of the limits file can bound; nil for none.
     var limited: String?
+    /// Whether RunPod workers make it.
+    ///
+    /// Their package drops a result that is refused and asks again at once after any refusal but 429, so no limit is held
+    /// against these calls, and a wrong token is answered slowly.
+    var isWorkerCall = false
     var handle: Handler
 }

@@ -12,6 +12,9 @@ struct RouteTable: Sendable {
     let access: AccessCheck
     let limits: LimitGate
 
+    /// How long a worker with a wrong token is kept from asking again.
+    private static let slowRefusal: Duration = .seconds(1)
+
     /// The router with all calls.
     func router() -> Router<ServiceContext> {
         let router = Router(context: ServiceContext.self)
@@ -19,10 +22,14 @@ struct RouteTable: Sendable {
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 var context = context
-                context.caller = try access.caller(of: request, for: route.access)
-                if route.access == .service, let refusal = await refusal(of: route, context) {
-                    throw Problem(refusal)
+                do throws(Problem) {
+                    context.caller = try access.caller(of: request, for: route.access)
+                } catch {
+                    if route.isWorkerCall { try await Task.sleep(for: Self.slowRefusal) }
+                    throw error
                 }
+                let isMetered = route.access == .service && !route.isWorkerCall
+                if isMetered, let refusal = await refusal(of: route, context) { throw Problem(refusal) }
                 return try await route.handle(request, context)
             }
         }

@@ -75,7 +75,8 @@ struct RunPodWorkerRoutes: Sendable {
             parameters: Self.names + parameters,
             body: body,
             isBodyRequired: false,
-            answers: answers
+            answers: answers,
+            isWorkerCall: true
         ) { request, context in
             let key = RunPodWorkerCalls.Key(
                 endpoint: try context.parameters.require("endpoint"),
