@@ -38,7 +38,7 @@ extension Explainer {
                 + "POST /api/v1/jobs/claim or the RunPod worker protocol with a token: see docs/jobs.md."
             return Self.make(job, job.createdAt, timings.isEmpty ? .noWorkerEver : .workersGone, text)
         }
-        let start = "Start one: malla worker --services \(service)"
+        let start = "Start one: malla worker --service \(service)"
         if let last = workers.min(by: { $0.record.age < $1.record.age }) {
             let ago = Quantity.text(last.record.age)
             let text =
@@ -58,12 +58,9 @@ extension Explainer {
 
     /// The explanation, when handlers of all workers fail to start: workers with trouble that run nothing.
     private static func failing(_ job: Job, _ takers: [Explanation.Worker]) -> Explanation? {
-        let stuck = takers.filter { !$0.troubles.isEmpty && $0.record.beat.running == 0 }
+        let stuck = takers.filter { !$0.troubles.isEmpty && $0.jobs.isEmpty }
         guard stuck.count == takers.count, let last = stuck.flatMap(\.troubles).last else { return nil }
-        var text = "The handlers of '\(job.service)' do not start: \(last.message)."
-        let lines = last.output.split(whereSeparator: \.isNewline).suffix(3).joined(separator: " | ")
-        if !lines.isEmpty { text += " Their last output: \(lines)." }
-        text += " Mend the handler; the worker starts it again by itself."
+        let text = "The handlers of '\(job.service)' do not start: \(last.sentence)"
         return make(job, job.createdAt, .handlersFail, text)
     }
 
@@ -112,6 +109,15 @@ extension Explainer {
             let beat = worker.record.beat
             return sum + (beat.services.count == 1 ? beat.slots : min(beat.slots, own ?? beat.slots))
         }
+    }
+}
+
+extension Explanation.Trouble {
+    /// What happened, the end of what was written, and what to do.
+    var sentence: String {
+        let lines = output.split(whereSeparator: \.isNewline).suffix(3).joined(separator: " | ")
+        let shown = lines.isEmpty ? "" : " Its last output: \(lines)."
+        return "\(message).\(shown) Mend the handler; the worker starts it again by itself."
     }
 }
 

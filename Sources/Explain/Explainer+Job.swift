@@ -65,6 +65,11 @@ extension Explainer {
             let text =
                 "The worker \(job.worker ?? "?") has run it for \(age) and holds it for \(rest) more unless it renews."
             explanation = Self.make(job, started, .running, text)
+        } else if let holder, holder.isAlive, let trouble = holder.troubles.last, trouble.at > started.rfc3339 {
+            let text =
+                "The worker \(holder.record.beat.name) took it \(age) ago, and since then a handler of "
+                + "'\(job.service)' ended or did not start there: \(trouble.sentence)"
+            explanation = Self.make(job, started, .handlersFail, text)
         } else if let holder, holder.isAlive {
             let text =
                 "The worker \(holder.record.beat.name) has run it for \(age); the limit of an attempt is \(limit)."

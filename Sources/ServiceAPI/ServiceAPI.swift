@@ -93,7 +93,7 @@ public struct ServiceAPI: Sendable {
         return HealthRoutes(parts: parts, services: settings.services.keys.sorted()).routes
             + MeshRoutes(admission: desk.admission, settings: settings).routes
             + JobRoutes(desk: desk, settings: settings).routes
-            + ExplainRoutes(parts: parts, services: settings.services).routes
+            + ExplainRoutes(parts: parts, services: settings.known).routes
             + QueueRoutes(parts: parts, services: settings.services).routes
             + RunPodClientRoutes(desk: desk, settings: settings, webhooks: parts.destinations).routes
             + workers.routes

@@ -8,6 +8,8 @@ public import Workflow
 public struct ServiceSettings: Sendable {
     /// The services it serves, by name.
     public var services: [String: ServiceDefinition]
+    /// All services of the mesh that are known here, for explanations; those it serves among them.
+    public var known: [String: ServiceDefinition]
     /// The tokens with which App APIs hand jobs over, `name:token` or plain; none refuses every hand-over.
     public var meshTokens: [String]
     /// The tokens of the job API, `name:token` or plain; none leaves it open.
@@ -35,6 +37,7 @@ public struct ServiceSettings: Sendable {
         maxBody: Int = 10 << 20
     ) {
         self.services = services
+        known = services
         self.meshTokens = meshTokens
         self.serviceTokens = serviceTokens
         self.maxBody = maxBody

@@ -18,7 +18,7 @@ import Workflow
         let fixture = try await ExplainFixture()
         let explanation = try await fixture.explain(try await fixture.job())
         #expect(explanation.cause == .noWorkerEver)
-        #expect(explanation.sentence.contains("malla worker --services alpha"))
+        #expect(explanation.sentence.contains("malla worker --service alpha"))
         #expect(explanation.place == nil && explanation.workers.isEmpty)
     }
 
@@ -62,6 +62,22 @@ import Workflow
         // One good worker is enough.
         try await fixture.beat("worker-2")
         #expect(try await fixture.explain(id).cause == .queued)
+    }
+
+    @Test func itsWorkerTookItAndCanNotStartTheHandler() async throws {
+        let fixture = try await ExplainFixture()
+        let id = try await fixture.job()
+        _ = try await fixture.claim()
+        let at = (Timestamp.now + .seconds(2)).rfc3339
+        let trouble = #"{"alpha":[{"at":"\#(at)","message":"it ended","output":"No module named 'torch'"}]}"#
+        try await fixture.beat(running: 1, trouble: trouble)
+        let explanation = try await fixture.explain(id)
+        #expect(explanation.cause == .handlersFail)
+        #expect(explanation.sentence.contains("No module named 'torch'"))
+        // What happened before it was taken is over.
+        let old = trouble.replacing(at, with: "2026-01-01T00:00:00.000Z")
+        try await fixture.beat(running: 1, trouble: old)
+        #expect(try await fixture.explain(id).cause == .running)
     }
 
     @Test func theQueueIsLong() async throws {

@@ -27,6 +27,8 @@ struct CheckCommand: AsyncParsableCommand {
         do {
             try configuration.check()
             _ = try configuration.guardedPolicy()
+            _ = try configuration.limits()
+            _ = try configuration.infrastructure()
         } catch {
             Terminal.complain("\(error)")
             isGood = false

@@ -61,6 +61,7 @@ struct DevCommand: AsyncParsableCommand {
         try await parts.ledger.migrate()
         let (admission, tickets, serviceServer) = try assembly.serviceAPI(
             definitions.services,
+            known: definitions.services,
             host: host,
             port: servicePort
         )
@@ -83,11 +84,9 @@ struct DevCommand: AsyncParsableCommand {
         for (name, app) in definitions.apps.sorted(by: { $0.key < $1.key }) {
             Terminal.say("  \(base)/\(name)/call  methods: \(app.methods.keys.sorted().joined(separator: ", "))")
         }
-        if secrets.areNew {
-            Terminal.say("Tokens, made up now, kept in \(folder)/tokens.env and not shown again:")
-            for name in ["MARKETPLACE_TOKEN", "AI_SERVICE_TOKEN", "CALLBACK_SECRET"] {
-                Terminal.say("  \(name)=\(secrets.values[name] ?? "")")
-            }
-        }
+        let shown = ["MARKETPLACE_TOKEN", "AI_SERVICE_TOKEN", "CALLBACK_SECRET"].filter(secrets.madeUp.contains)
+        guard !shown.isEmpty else { return }
+        Terminal.say("Tokens, made up now, kept in \(folder)/tokens.env and not shown again:")
+        for name in shown { Terminal.say("  \(name)=\(secrets.values[name] ?? "")") }
     }
 }

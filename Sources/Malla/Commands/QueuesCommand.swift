@@ -26,9 +26,15 @@ struct QueuesCommand: AsyncParsableCommand {
                     queue["service"]?.string ?? "", number("due"), number("later"), number("running"),
                     number("workers"), number("slots"), number("tickets"),
                 ],
-                notes: isStuck ? ["nobody works on it: malla worker --services \(queue["service"]?.string ?? "")"] : []
+                notes: isStuck ? [Self.advice(for: queue)] : []
             )
         }
         Terminal.table(["SERVICE", "DUE", "LATER", "RUNNING", "WORKERS", "SLOTS", "TICKETS"], rows)
+    }
+
+    private static func advice(for queue: JSON) -> String {
+        queue["remote"]?.bool == true
+            ? "nobody works on it: its workers run elsewhere and claim over HTTP"
+            : "nobody works on it: malla worker --service \(queue["service"]?.string ?? "")"
     }
 }

@@ -41,6 +41,7 @@ struct ServiceAPICommand: AsyncParsableCommand {
         let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
         let (_, services, server) = try assembly.serviceAPI(
             selected,
+            known: definitions.services,
             host: host,
             port: port
         )

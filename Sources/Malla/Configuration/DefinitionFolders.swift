@@ -38,8 +38,9 @@ struct DefinitionFolders: Sendable {
     static func shipped(_ name: String) -> String {
         let manager = FileManager.default
         if manager.fileExists(atPath: name) { return name }
-        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-            .deletingLastPathComponent()
+        // Not the first argument: found on the PATH, the binary is called by its name alone.
+        let binary = Bundle.main.executablePath ?? CommandLine.arguments[0]
+        var folder = URL(fileURLWithPath: binary).resolvingSymlinksInPath().deletingLastPathComponent()
         for _ in 0..<5 {
             let candidate = folder.appendingPathComponent(name).path
             if manager.fileExists(atPath: candidate) { return candidate }

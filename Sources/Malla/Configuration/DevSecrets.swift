@@ -9,8 +9,8 @@ import Glibc
 struct DevSecrets: Sendable {
     /// The tokens by their variables' names.
     let values: [String: String]
-    /// Whether any was made up just now: then they are printed, once.
-    let areNew: Bool
+    /// The names of those that were made up just now: they are printed, once.
+    let madeUp: Set<String>
 
     private static let fileName = "tokens.env"
     private static let names = ["MARKETPLACE_TOKEN", "MESH_TOKEN", "AI_SERVICE_TOKEN", "CALLBACK_SECRET", "MEDIA_KEY"]
@@ -29,7 +29,7 @@ struct DevSecrets: Sendable {
     /// Takes each token from the environment, else from the folder, else makes it up and stores it there.
     static func load(folder: String, configuration: MeshConfiguration) throws -> DevSecrets {
         var stored = stored(in: folder)
-        var isChanged = false
+        var madeUp: Set<String> = []
         var values: [String: String] = [:]
         for name in names {
             if let given = configuration.text(name) {
@@ -37,13 +37,13 @@ struct DevSecrets: Sendable {
             } else {
                 if stored[name] == nil {
                     stored[name] = makeUp(name)
-                    isChanged = true
+                    madeUp.insert(name)
                 }
                 values[name] = stored[name]
             }
         }
-        if isChanged { try store(stored, in: folder) }
-        return DevSecrets(values: values, areNew: isChanged)
+        if !madeUp.isEmpty { try store(stored, in: folder) }
+        return DevSecrets(values: values, madeUp: madeUp)
     }
 
     private static func makeUp(_ name: String) -> String {

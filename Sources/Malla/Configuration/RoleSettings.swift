@@ -4,6 +4,7 @@
 
 import AppAPI
 import Callbacks
+import Fairness
 import Foundation
 import Glibc
 import Plumbing
@@ -35,6 +36,7 @@ extension MeshConfiguration {
     /// The settings of the Service API for these services.
     func serviceSettings(
         _ services: [String: ServiceDefinition],
+        known: [String: ServiceDefinition],
         secrets: [String: String] = [:]
     ) throws -> ServiceSettings {
         var settings = ServiceSettings(
@@ -43,22 +45,40 @@ extension MeshConfiguration {
             serviceTokens: tokens("AI_SERVICE_TOKEN", secrets),
             maxBody: try bytes("MAX_BODY", default: 10 << 20)
         )
+        settings.known = known
         settings.leaseDuration = try duration("WORKER_LEASE_TIMEOUT", default: settings.leaseDuration)
         settings.runPodLease = try duration("RUNPOD_LEASE", default: settings.runPodLease)
         settings.resultTimeToLive = try duration("RESULT_TTL", default: settings.resultTimeToLive)
         settings.retention = try retention()
-        settings.infrastructure = list("INFRA_STATUS_URLS").map { Self.named($0) }
+        settings.infrastructure = try infrastructure()
         settings.environment = ProcessInfo.processInfo.environment
-        // Which task types and profiles a service takes may depend on the environment, as its providers do.
-        for name in settings.services.keys {
-            settings.services[name]?.takes = services[name]?.takes.map { $0.expanded(in: settings.environment) } ?? []
-        }
         return settings
+    }
+
+    /// The limits and weights of users and tokens; nil without a file.
+    func limits() throws(ConfigurationError) -> LimitsFile? {
+        guard let path = text("LIMITS_FILE") else { return nil }
+        do {
+            return try LimitsFile(path: path)
+        } catch {
+            throw ConfigurationError(error.description)
+        }
     }
 
     /// How the webhooks of direct jobs are sent: signed, without the token, which is the marketplace's.
     func webhookSettings(secrets: [String: String] = [:]) throws -> CallbackSettings {
         CallbackSettings(secrets: try callbackSecrets(secrets))
+    }
+
+    /// The sidecars of `/infra/status`.
+    func infrastructure() throws(ConfigurationError) -> [(name: String, url: String)] {
+        try list("INFRA_STATUS_URLS").map { entry throws(ConfigurationError) in
+            let named = Self.named(entry)
+            if Setting(name: "INFRA_STATUS_URLS", kind: .webURL).fault(named.url) != nil {
+                throw ConfigurationError("INFRA_STATUS_URLS", entry, "URLs, each alone or as name=URL")
+            }
+            return named
+        }
     }
 
     /// `name=URL`, or a URL whose host is its name then.

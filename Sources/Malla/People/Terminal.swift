@@ -30,7 +30,7 @@ enum Terminal {
 
     /// Prints JSON with indentation.
     static func print(_ json: JSON) {
-        Swift.print(json.indented)
+        say(json.indented)
     }
 
     /// A row of a table: its cells, and what is said below it.
@@ -50,7 +50,7 @@ enum Terminal {
             }
             let notes = row.notes.map { "    " + $0.replacing("\n", with: " ") }
             for line in [cells.joined(separator: "  ")] + notes {
-                Swift.print(isInteractive ? String(line.prefix(width)) : line)
+                say(isInteractive ? String(line.prefix(width)) : line)
             }
         }
     }

@@ -71,8 +71,11 @@ struct RoleAssembly {
     }
 
     /// The Service API's services, its HTTP server, and the admission for an App API in the same process.
+    ///
+    /// - Parameter known: all services, those among them that it does not serve.
     func serviceAPI(
         _ services: [String: ServiceDefinition],
+        known: [String: ServiceDefinition],
         host: String,
         port: Int,
         onServing: @escaping @Sendable () async -> Void = {}
@@ -88,7 +91,7 @@ struct RoleAssembly {
             )
         )
         let api = ServiceAPI(
-            settings: try configuration.serviceSettings(services, secrets: secrets),
+            settings: try configuration.serviceSettings(services, known: known, secrets: secrets),
             parts: ServiceParts(
                 ledger: parts.ledger,
                 broker: parts.broker,
@@ -109,7 +112,7 @@ struct RoleAssembly {
     /// What gives out ranks and holds limits, the same for all APIs of this process.
     private func fairness(of services: [String]) throws -> (ranking: FairRanking, limits: LimitGate) {
         try shared.made {
-            let file = try configuration.text("LIMITS_FILE").map { try LimitsFile(path: $0) }
+            let file = try configuration.limits()
             return (
                 FairRanking(ledger: parts.ledger, limits: file, services: services, logger: telemetry.logger),
                 LimitGate(file: file, results: parts.results, ledger: parts.ledger, logger: telemetry.logger)

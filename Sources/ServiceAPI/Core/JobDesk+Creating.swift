@@ -66,6 +66,7 @@ extension JobDesk {
         }
         let counts = Dictionary(grouping: jobs) { Payer(user: $0.user, token: $0.token) }.mapValues(\.count)
         for (payer, count) in counts {
+            if let refusal = await parts.limits.check(user: payer.user) { throw Problem(refusal) }
             let refusal = await parts.limits.checkJobs(user: payer.user, token: payer.token, count: count)
             if let refusal { throw Problem(refusal) }
         }

@@ -42,6 +42,7 @@ struct QueueRoutes: Sendable {
                 "slots": .number(JSONNumber(own.reduce(0) { $0 + $1.beat.slots })),
                 "tickets": depths[load.service].map { .number(JSONNumber($0)) } ?? .null,
                 "backlog": .number(JSONNumber(services[load.service]?.backlog ?? 0)),
+                "remote": .bool(services[load.service]?.engine == .remote),
             ]
         }
         return .json(["queues": .array(queues)])
@@ -72,7 +73,7 @@ struct QueueRoutes: Sendable {
                         "service": ["type": "string"], "due": ["type": "integer"], "later": ["type": "integer"],
                         "running": ["type": "integer"], "workers": ["type": "integer"],
                         "slots": ["type": "integer"], "tickets": ["type": ["integer", "null"]],
-                        "backlog": ["type": "integer"],
+                        "backlog": ["type": "integer"], "remote": ["type": "boolean"],
                     ],
                 ],
             ]

@@ -121,6 +121,8 @@ struct RunPodClientCalls: Sendable {
     func create(_ job: NewJob, _ request: Request, by caller: String?) async throws -> Job {
         var job = job
         job.token = caller
+        // RunPod names no user: its clients are told apart by their tokens.
+        job.labels.user = job.labels.ownerService ?? caller
         job.trace = Self.trace(of: request)
         guard let created = try await desk.create([job]).first else {
             throw Problem(.internalServerError, "the job was not created")

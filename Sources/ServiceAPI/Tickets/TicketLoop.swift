@@ -107,6 +107,7 @@ struct TicketLoop: Service {
         // What became due or was reaped needs tickets; the count that follows sees it and replaces them.
         try await timers.turn { turn in
             for outcome in turn.outcomes { followUp.settled(outcome) }
+            Counter(label: "malla_jobs_orphaned_total").increment(by: turn.reaped.count)
             for job in turn.reaped {
                 logger.warning(
                     "a job of a dead worker waits again",
