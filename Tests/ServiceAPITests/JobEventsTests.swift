@@ -136,4 +136,16 @@ extension ServiceFixture {
             )
         }
     }
+
+    @Test(arguments: ["\u{2028}", "\u{2029}", "\u{85}", "\u{B}", "\u{C}"])
+    func aNewlineOfUnicodeDoesNotEndALine(_ newline: String) {
+        let event = JobEventStream.event("progress", id: "1.2-3", #"{"t":"a\#(newline)b"}"#)
+        #expect(event == "id: 1.2-3\nevent: progress\ndata: {\"t\":\"a\(newline)b\"}\n\n")
+    }
+
+    @Test(arguments: ["\n", "\r\n", "\r"])
+    func aLineBreakBetweenMembersEndsALine(_ newline: String) {
+        let event = JobEventStream.event("state", id: nil, "{\(newline)}")
+        #expect(event == "event: state\ndata: {\ndata: }\n\n")
+    }
 }

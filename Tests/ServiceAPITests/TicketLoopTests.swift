@@ -138,4 +138,15 @@ extension ServiceFixture {
     func until(_ isSo: () async throws -> Bool) async throws {
         while try await !isSo() { try await Task.sleep(for: .milliseconds(2)) }
     }
+
+    @Test func roomIsCountedAnewWhileTheBrokerIsAway() async throws {
+        let fixture = try await ServiceFixture()
+        #expect(fixture.admission.reserve(3, of: "alpha") == nil)
+        #expect(fixture.admission.reserve(1, of: "alpha") == 3)
+        await fixture.broker.close()
+        await #expect(throws: BrokerError.self) { try await fixture.tickets.countTickets() }
+        // Nothing waits in the ledger, in none of the services.
+        #expect(fixture.admission.reserve(3, of: "alpha") == nil)
+        await fixture.end()
+    }
 }

@@ -86,7 +86,12 @@ extension JobDesk {
         try check(result, bytes.count, of: record.job)
         let used = spent(on: record.job, usage)
         guard record.job.app == nil else {
-            return try await report(record.job, lease, failure: nil, result: bytes, usage: used)
+            let now = try await report(record.job, lease, failure: nil, result: bytes, usage: used)
+            // Settled, or on its way there; else somebody took the job away before.
+            guard holder.lease(of: now.job) == lease || (now.job.state == .succeeded && holder.held(now.job)) else {
+                throw lost(now.job, holder)
+            }
+            return now
         }
         let settlement = Settlement(
             job: id,
@@ -116,6 +121,9 @@ extension JobDesk {
         )
     }
 
+    /// For how long an app's API may be away before a result that waits for it is given up and its job runs again.
+    private static let settleTime: Duration = .seconds(3600)
+
     private func record(_ settlement: Settlement, of job: Job, by holder: JobHolder) async throws -> JobRecord {
         let outcome = try await settle([settlement])
         if case .applied = outcome.verdicts.first { return try await find(job.id) }
@@ -142,14 +150,18 @@ extension JobDesk {
             runMilliseconds: Int((Timestamp.now - (job.startedAt ?? .now)).wholeMilliseconds),
             usage: usage
         )
+        // The app's API may be away, and nobody renews the lease any more: the message must find it in the row.
+        if job.leaseUntil != nil { _ = try await renew([LeaseProbe(job: job.id, lease: lease)], for: Self.settleTime) }
         let queue = QueueName.completions(of: job)
         try await parts.broker.publish([Message(queue: queue, body: completion.body, trace: job.trace)])
         // Confirmed, so it will be settled; for as long as the app's API is away the job shows as running.
         let until = ContinuousClock.now + .seconds(5)
+        var pause = Duration.milliseconds(20)
         while true {
             let now = try await find(job.id)
             if now.job.state != .running || now.job.lease != lease || ContinuousClock.now > until { return now }
-            try await Task.sleep(for: .milliseconds(20))
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(250))
         }
     }
 

@@ -100,7 +100,11 @@ struct JobClaiming: Sendable {
         let taken = records.map(\.job)
         tally.claimed(worker, services: services, slots: limit, jobs: taken, for: lease ?? desk.leaseDuration)
         let delivery = JobDelivery(records, desk: desk)
-        let jobs = try records.map { try JobForm.json(of: $0) }
+        let jobs = try records.map { record in
+            let json = try JobForm.json(of: record)
+            // For the one who runs it alone; nobody else is shown these keys.
+            return record.job.labels?.storage.map { json.adding("s3_config", $0) } ?? json
+        }
         return .delivering((["jobs": .array(jobs)] as JSON).bytes, delivery)
     }
 

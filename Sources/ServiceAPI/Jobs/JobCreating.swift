@@ -56,7 +56,6 @@ struct JobCreating: Sendable {
         let trace = Self.trace(of: request)
         let reader = NewJobReader(choice: desk.choice, caller: context.caller, trace: trace, key: key)
         let job = try reader.job(from: try await request.object(upTo: settings.maxBody))
-        try await checkRates(of: [job])
         guard let created = try await desk.create([job]).first else {
             throw Problem(.internalServerError, "the job was not created")
         }
@@ -100,7 +99,6 @@ struct JobCreating: Sendable {
             }
         }
         let good = jobs
-        try await checkRates(of: good.map(\.job))
         let created = try await desk.create(
             good.map(\.job),
             prefix: { "/jobs/\(good[$0].index)" },
@@ -119,13 +117,6 @@ struct JobCreating: Sendable {
         var merged = defaults
         for (name, value) in own.members { merged[name] = value }
         return .object(merged)
-    }
-
-    /// The users' requests per second; the token's were held against its limit before.
-    private func checkRates(of jobs: [NewJob]) async throws(Problem) {
-        for user in Set(jobs.map(\.user)).sorted() {
-            if let refusal = await desk.parts.limits.check(user: user) { throw Problem(refusal) }
-        }
     }
 
     private static func key(of request: Request) throws(Problem) -> String? {

@@ -146,9 +146,11 @@ struct JobEventStream {
         return Self.event("state", id: nil, JSON.object(object).text)
     }
 
-    private static func event(_ name: String, id: String?, _ data: String) -> String {
-        // JSON that was written elsewhere may have line breaks between its members.
-        let lines = data.split(omittingEmptySubsequences: false) { $0.isNewline }.joined(separator: "\ndata: ")
+    static func event(_ name: String, id: String?, _ data: String) -> String {
+        // JSON that was written elsewhere may have line breaks between its members. Only these end a line of the stream;
+        // other newlines of Unicode may stand in a text.
+        let lines = data.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r" || $0 == "\r\n" }
+            .joined(separator: "\ndata: ")
         return (id.map { "id: \($0)\n" } ?? "") + "event: \(name)\ndata: \(lines)\n\n"
     }
 }

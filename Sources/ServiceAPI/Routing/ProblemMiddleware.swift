@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import BrokerClient
 import HTTPTypes
 import Hummingbird
 import Ledger
 import Logging
+import MediaStore
 import Plumbing
 
 /// Answers whatever goes wrong in a route with problem details: an unknown path, a ledger that is away, a fault.
@@ -24,8 +26,9 @@ struct ProblemMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let problem as Problem {
             return try problem.response(from: request, context: context)
-        } catch let error as LedgerError where error.isRetriable {
-            let problem = Problem(.serviceUnavailable, "the ledger does not answer; try again", retryAfter: 2)
+        } catch let error where Self.awayServer(error) != nil {
+            let server = Self.awayServer(error) ?? ""
+            let problem = Problem(.serviceUnavailable, "the \(server) does not answer; try again", retryAfter: 2)
             return try problem.response(from: request, context: context)
         } catch is CancellationError {
             // The client has gone, or this process stops: hardly anybody reads this.
@@ -42,6 +45,16 @@ struct ProblemMiddleware: RouterMiddleware {
             )
             let problem = Problem(.internalServerError, "the request failed here; the operator finds it in the log")
             return try problem.response(from: request, context: context)
+        }
+    }
+
+    /// The server whose absence an error tells of; nil for any other error.
+    private static func awayServer(_ error: any Error) -> String? {
+        switch error {
+        case let error as LedgerError where error.isRetriable: "ledger"
+        case let error as BrokerError where error.isRetriable: "broker"
+        case let error as MediaError where error.isRetriable: "media store"
+        default: nil
         }
     }
 

@@ -129,7 +129,8 @@ struct TicketLoop: Service {
             if load.due > 0 { bell.ring(load.service, isOurs: false) }
             Gauge(label: "malla_jobs_waiting", dimensions: [("service", load.service)]).record(load.waiting)
             Gauge(label: "malla_jobs_running", dimensions: [("service", load.service)]).record(load.running)
-            if remote.contains(load.service) {
+            // A broker that is away is not asked again for each queue; what waits is known without it.
+            if remote.contains(load.service) || fault?.isRetriable == true {
                 admission.recount([load.service: load.waiting])
                 continue
             }
@@ -138,8 +139,8 @@ struct TicketLoop: Service {
                 // A surplus ticket, say of a cancelled job, stands for nobody; a job set aside has no ticket yet.
                 admission.recount([load.service: min(tickets, load.waiting)])
             } catch {
-                guard !error.isRetriable else { throw error }
-                fault = fault ?? error
+                admission.recount([load.service: load.waiting])
+                if fault == nil || error.isRetriable { fault = error }
             }
         }
         if let fault { throw fault }

@@ -15,6 +15,9 @@ public struct JobCancellation: Sendable, Hashable {
         self.job = job
     }
 
+    /// What tells it from the completions in the same queue, at a glance.
+    private static let beginning = Array(#"{"cancel":"#.utf8)
+
     /// The message's body: a head like a ``Completion``'s, and no result.
     public var body: [UInt8] {
         let head: JSON = ["cancel": .string(job.description)]
@@ -23,7 +26,7 @@ public struct JobCancellation: Sendable, Hashable {
 
     /// Reads a message's body; nil when it is something else.
     public init?(body: [UInt8]) {
-        guard body.count < 256, let end = body.firstIndex(of: UInt8(ascii: "\n")),
+        guard body.starts(with: Self.beginning), let end = body.firstIndex(of: UInt8(ascii: "\n")),
             let head = try? JSON(parsing: Array(body[..<end])), let id = head["cancel"]?.string.flatMap({ MeshID($0) })
         else { return nil }
         job = id

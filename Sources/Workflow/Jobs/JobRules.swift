@@ -67,7 +67,7 @@ public enum JobRules {
         return job
     }
 
-    /// A direct job that failed begins anew, with its deadline as far off as it was at first.
+    /// A direct job that failed begins anew, with its deadline at least as far off as it was at first.
     private static func retry(_ job: Job, at now: Timestamp) -> Job? {
         switch job.state {
         case .waiting: return job.runAfter == nil ? nil : requeue(job)
