@@ -33,8 +33,8 @@ public enum HandlerOutcome: Sendable, Hashable {
     case failed(JobError)
     /// The handler's process died under the job.
     case died(JobError)
-    /// It was not run, or not to its end, by no fault of its own: no slot, drain, the process of a neighbour was
-    /// killed. The job goes back to the queue and loses no attempt.
+    /// It was not run, or not to its end, by no fault of its own: no slot, drain, no process starts, that of a
+    /// neighbour was killed. The job goes back to the queue and loses no attempt.
     case handedBack
     /// The handler was stopped because the task that ran it was cancelled.
     case stopped
@@ -68,6 +68,15 @@ public protocol Engine: Sendable {
     /// How many jobs run at once at most, over all processes. Fixed once the engine is made.
     var slots: Int { get }
 
+    /// How many slots run a job or could run one at once, at most ``slots``: only for these are jobs claimed.
+    ///
+    /// What a handler that is still to start would wait for is better off in the queue, where its time limit does not
+    /// run and another worker can take it.
+    var readySlots: Int { get }
+
+    /// Has `opened` called whenever ``readySlots`` has grown; said once, before ``start()``.
+    func whenOpened(_ opened: @escaping @Sendable () -> Void)
+
     /// Makes the engine ready. It returns soon; handlers may still be starting, work waits for them.
     func start() async
 
@@ -85,6 +94,14 @@ public protocol Engine: Sendable {
 
     /// What keeps handlers from running, newest last; empty when all is well.
     var trouble: [EngineTrouble] { get async }
+}
+
+extension Engine {
+    /// All of them: for engines that have nothing to start.
+    public var readySlots: Int { slots }
+
+    /// Nothing: the slots were ready all the time.
+    public func whenOpened(_ opened: @escaping @Sendable () -> Void) {}
 }
 
 /// Why a handler could not start or ended, for whoever asks.

@@ -72,7 +72,8 @@ actor ServiceLine {
         isTurning = true
         repeat {
             mustTurnAgain = false
-            for action in desk.actions(at: .now, isOpen: floor.isOpen) { await perform(action, on: subscription) }
+            let actions = desk.actions(at: .now, isOpen: floor.isOpen, ready: engine.readySlots)
+            for action in actions { await perform(action, on: subscription) }
         } while mustTurnAgain
         isTurning = false
         armTimer()

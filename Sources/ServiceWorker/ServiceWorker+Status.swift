@@ -17,6 +17,7 @@ extension ServiceWorker {
                 let view = await line.view
                 services.append([
                     "service": .string(line.service.name), "slots": .number(JSONNumber(line.engine.slots)),
+                    "ready": .number(JSONNumber(line.engine.readySlots)),
                     "running": .number(JSONNumber(view.running)), "tickets": .number(JSONNumber(view.held)),
                     "paused": .bool(view.isPaused), "trouble": .array(await Self.trouble(of: line)),
                 ])

@@ -61,10 +61,13 @@ public actor ServiceWorker: Service {
 
     /// Starts the engines, the beats and, once the ledger knows the worker, the consumers.
     public func start() async {
-        for line in lines { await line.engine.start() }
         let lines = lines
         let floor = floor
         let wake = wake
+        for line in lines {
+            line.engine.whenOpened { wake.fire() }
+            await line.engine.start()
+        }
         loops = [
             Task { await self.beatLoop() },
             Task {

@@ -44,6 +44,8 @@ struct TicketDesk {
     private var claim: Claim?
     private var failures = 0
     private var blockedUntil: Instant?
+    /// How many of the slots can run a job at all, as it was told last.
+    private var ready: Int
     /// How many jobs run.
     private(set) var running = 0
     /// Whether no tickets are asked for.
@@ -55,6 +57,7 @@ struct TicketDesk {
 
     init(slots: Int, hold: Duration, retry: Backoff) {
         self.slots = max(1, slots)
+        ready = self.slots
         self.hold = hold
         self.retry = retry
     }
@@ -62,8 +65,8 @@ struct TicketDesk {
     /// How many tickets it holds.
     var held: Int { tickets.count + (claim?.tickets.count ?? 0) }
 
-    /// How many slots neither run a job nor wait for one.
-    var free: Int { max(0, slots - running - (claim?.leases.count ?? 0)) }
+    /// How many slots neither run a job nor wait for one, and could run one at once.
+    var free: Int { max(0, ready - running - (claim?.leases.count ?? 0)) }
 
     mutating func received(_ tags: [DeliveryTag], at now: Instant) {
         tickets += tags.map { HeldTicket(tag: $0, since: now) }
@@ -115,8 +118,13 @@ struct TicketDesk {
         }
     }
 
-    /// What to do now; `isOpen` says whether the worker as a whole takes new jobs.
-    mutating func actions(at now: Instant, isOpen: Bool) -> [Action] {
+    /// What to do now.
+    ///
+    /// - Parameters:
+    ///   - isOpen: whether the worker as a whole takes new jobs.
+    ///   - ready: how many slots run a job or could run one at once; the others wait for their handler.
+    mutating func actions(at now: Instant, isOpen: Bool, ready: Int = .max) -> [Action] {
+        self.ready = min(ready, slots)
         guard !isDraining else { return drainActions(at: now) }
         if let until = blockedUntil, until <= now { blockedUntil = nil }
         var actions: [Action] = []

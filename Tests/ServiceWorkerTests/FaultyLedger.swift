@@ -7,10 +7,11 @@ import Plumbing
 import Synchronization
 import Workflow
 
-/// A real ledger whose connection can be cut.
+/// A real ledger whose connection can be cut, and that counts the claims.
 final class FaultyLedger: Ledger {
     private let inner: any Ledger
     private let state = Mutex((isDown: false, refused: 0))
+    private let claims = Mutex<[String: Int]>([:])
 
     init(_ inner: any Ledger) { self.inner = inner }
 
@@ -22,6 +23,9 @@ final class FaultyLedger: Ledger {
 
     /// How many calls were refused.
     var refused: Int { state.withLock { $0.refused } }
+
+    /// How many leases a worker asked jobs for.
+    func claims(of worker: String) -> Int { claims.withLock { $0[worker] ?? 0 } }
 
     private func check() throws(LedgerError) {
         let isDown = state.withLock { state in
@@ -83,6 +87,7 @@ final class FaultyLedger: Ledger {
 
     func claim(service: String, worker: String, leases: [LeaseID]) async throws(LedgerError) -> [JobRecord] {
         try check()
+        claims.withLock { $0[worker, default: 0] += leases.count }
         return try await inner.claim(service: service, worker: worker, leases: leases)
     }
 

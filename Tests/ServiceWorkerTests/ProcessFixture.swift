@@ -26,6 +26,21 @@ struct ProcessFixture: Sendable {
         settings adjust: (inout ProcessEngineSettings) -> Void = { _ in },
         _ body: (ProcessFixture) async throws -> Value
     ) async throws -> Value {
+        try await unstarted(code, python: python, environment: environment, definition: change, settings: adjust) {
+            await $0.engine.start()
+            return try await body($0)
+        }
+    }
+
+    /// Runs `body` with an engine that it starts itself, and ends the engine after it.
+    static func unstarted<Value>(
+        _ code: String,
+        python: String? = ProcessFixture.python,
+        environment: [String: String] = [:],
+        definition change: (inout ServiceDefinition) -> Void = { _ in },
+        settings adjust: (inout ProcessEngineSettings) -> Void = { _ in },
+        _ body: (ProcessFixture) async throws -> Value
+    ) async throws -> Value {
         let folder = FileManager.default.temporaryDirectory.appending(path: "process-\(MeshID())").path()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -46,7 +61,6 @@ struct ProcessFixture: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let engine = try #require(ProcessEngine(definition, media: media, settings: settings, logger: logger))
-        await engine.start()
         do {
             let value = try await body(ProcessFixture(engine: engine, folder: folder, media: media))
             await engine.stop()
@@ -74,9 +88,9 @@ struct ProcessFixture: Sendable {
     }
 
     /// Waits until something is so, at most 20 s.
-    func until(_ condition: () async -> Bool) async throws {
+    func until(_ condition: () async throws -> Bool) async throws {
         for _ in 0..<2000 {
-            if await condition() { return }
+            if try await condition() { return }
             try await Task.sleep(for: .milliseconds(10))
         }
         Issue.record("it did not come true in 20 s")

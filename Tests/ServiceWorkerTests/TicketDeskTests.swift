@@ -56,6 +56,26 @@ import Workflow
         #expect(desk.free == 7)
     }
 
+    @Test("Tickets are claimed for slots that are ready only; without any they go back until there is one")
+    func waitsForReadySlots() {
+        var desk = desk(slots: 4)
+        desk.received(tags(0..<3), at: start)
+        #expect(leases(desk.actions(at: start, isOpen: true, ready: 2))?.count == 2)
+        _ = desk.claimed(jobs: 2)
+        #expect(desk.actions(at: start, isOpen: true, ready: 2).isEmpty)
+        // A process died with its job: the slot is neither free nor ready.
+        desk.ended(handedBack: false, at: start)
+        #expect(desk.actions(at: start, isOpen: true, ready: 1).isEmpty)
+        let later = start + .seconds(1)
+        #expect(desk.nextWake() == later)
+        #expect(desk.actions(at: later, isOpen: true, ready: 0) == [.pause, .settle(tags(2..<3), .requeued)])
+        #expect(desk.actions(at: later, isOpen: true, ready: 0).isEmpty)
+        #expect(desk.nextWake() == nil)
+        #expect(desk.actions(at: later, isOpen: true, ready: 2) == [.resume])
+        desk.received(tags(3..<8), at: later)
+        #expect(leases(desk.actions(at: later, isOpen: true, ready: 9))?.count == 3)
+    }
+
     @Test("A ticket that is held too long without a free slot goes back, and consuming stops until a slot is free")
     func givesBack() {
         var desk = desk(slots: 1)

@@ -56,11 +56,19 @@ struct WorkerFixture {
         service: ServiceDefinition? = nil,
         _ change: (inout WorkerSettings) -> Void = { _ in }
     ) -> ServiceWorker {
+        let engine = NativeEngine(handler: handler, concurrency: slots, media: media, ledger: ledger)
+        return worker(engine, service: service, change)
+    }
+
+    func worker(
+        _ engine: any Engine,
+        service: ServiceDefinition? = nil,
+        _ change: (inout WorkerSettings) -> Void = { _ in }
+    ) -> ServiceWorker {
         let service = service ?? self.service()
         var settings = WorkerSettings(name: "test", services: [service])
         settings.beatInterval = .milliseconds(200)
         change(&settings)
-        let engine = NativeEngine(handler: handler, concurrency: slots, media: media, ledger: ledger)
         return ServiceWorker(
             settings,
             ports: WorkerPorts(ledger: ledger, broker: broker, results: results, media: media),

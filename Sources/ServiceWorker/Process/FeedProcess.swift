@@ -41,6 +41,9 @@ struct FeedProcess: Sendable {
     var isCondemned = false
     /// Why it was killed, when its jobs are to blame after all: it broke the protocol.
     var blame: String?
+
+    /// Whether jobs can be given to it: it has started and is not on its way out.
+    var isUp: Bool { hasAsked && !isLeaving }
 }
 
 /// A job that was given to a call.
@@ -50,6 +53,12 @@ struct FeedGift: Sendable {
 }
 
 extension [String: FeedProcess] {
+    /// How many jobs the processes run or could be given; each that is up holds `capacity`.
+    func readySlots(_ capacity: Int) -> Int {
+        // One on its way out still ends what it runs: those jobs must not take the places of the others.
+        values.reduce(0) { $0 + ($1.isUp ? capacity : $1.running.count) }
+    }
+
     /// The process that asks for jobs and runs the fewest, below `capacity`; by name where several do.
     func leastBusyTaker(_ capacity: Int) -> String? {
         let asking = filter { !$0.value.takers.isEmpty && !$0.value.isLeaving && $0.value.running.count < capacity }

@@ -62,9 +62,7 @@ struct FeedState: Sendable {
     /// Takes nothing more; what waits goes back.
     mutating func drain() -> [FeedEffect] {
         isDraining = true
-        let back = waiting
-        waiting = []
-        return back.compactMap { settle($0, .handedBack) }
+        return handBackWaiting()
     }
 
     /// A result came in from a process; ignored when the job is not there (any more).
@@ -114,7 +112,8 @@ struct FeedState: Sendable {
             let other = blamed ?? (gone.isCondemned || isOurDoing ? .handedBack : .died(error))
             if let effect = settle(number, job.isStopping ? .stopped : other) { effects.append(effect) }
         }
-        return effects
+        // What waits goes back when a start failed and no other process is up: elsewhere it may run.
+        return gone.hasAsked || processes.values.contains(where: \.isUp) ? effects : effects + handBackWaiting()
     }
 
     /// A process must be killed; what else it runs goes back, or counts as dead when they are to `blame`.
@@ -273,6 +272,11 @@ struct FeedState: Sendable {
     private func number(_ id: String, _ lease: String?, _ process: String) -> UInt64? {
         guard let number = processes[process]?.running[id], let job = jobs[number] else { return nil }
         return lease == nil || lease == job.lease ? number : nil
+    }
+
+    private mutating func handBackWaiting() -> [FeedEffect] {
+        defer { waiting = [] }
+        return waiting.compactMap { settle($0, .handedBack) }
     }
 
     private mutating func settle(_ number: UInt64, _ outcome: HandlerOutcome) -> FeedEffect? {

@@ -20,6 +20,7 @@ final class JobFeed: Sendable {
     private let state: Mutex<FeedState>
     private let stopGrace: Duration
     private let notify: @Sendable (_ process: String, Notice) -> Void
+    private let opened = Mutex<@Sendable () -> Void>({})
 
     init(
         capacity: Int,
@@ -34,6 +35,14 @@ final class JobFeed: Sendable {
     }
 
     // The engine's side
+
+    /// How many jobs the processes run or could be given at once.
+    var readySlots: Int { state.withLock { $0.processes.readySlots($0.capacity) } }
+
+    /// Has `opened` called whenever a process is there that can be given jobs.
+    func whenOpened(_ opened: @escaping @Sendable () -> Void) {
+        self.opened.withLock { $0 = opened }
+    }
 
     /// Runs one attempt; a cancelled caller stops the handler and waits for its end.
     func run(_ work: HandlerWork, context: any HandlerContext) async -> HandlerOutcome {
@@ -200,7 +209,10 @@ final class JobFeed: Sendable {
                 if !isTaken, !gifts.isEmpty { giveBack(gifts) }
             case .stop(let answer, let ids): answer.finish(.success(ids))
             case .settle(let answer, let outcome): answer.finish(.success(outcome))
-            case .ready(let process): notify(process, .ready)
+            case .ready(let process):
+                notify(process, .ready)
+                let opened = opened.withLock { $0 }
+                opened()
             case .served(let process): notify(process, .served)
             case .retire(let process): notify(process, .retire)
             case .kill(let process, let reason): notify(process, .kill(reason))

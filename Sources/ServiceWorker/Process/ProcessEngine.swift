@@ -63,6 +63,14 @@ public final class ProcessEngine: Engine {
 
     private let registry: SeatRegistry
 
+    /// How many slots belong to processes that have started: those that have asked for their first job.
+    public var readySlots: Int { min(slots, feed.readySlots) }
+
+    /// Has `opened` called whenever a process has started.
+    public func whenOpened(_ opened: @escaping @Sendable () -> Void) {
+        feed.whenOpened(opened)
+    }
+
     /// Opens the loopback server and starts the processes; work waits for them.
     public func start() async {
         let address: String
