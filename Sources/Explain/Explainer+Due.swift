@@ -33,10 +33,17 @@ extension Explainer {
     private func nobody(_ job: Job, _ workers: [Explanation.Worker], _ timings: [JobTiming]) -> Explanation {
         let service = job.service
         if case .remote = services[service]?.engine {
+            let last = workers.min(by: { $0.record.age < $1.record.age })
+            let isNew = timings.isEmpty && last == nil
+            let seen = last.map { "\($0.record.beat.name) was heard of \(Quantity.text($0.record.age)) ago" }
             let text =
-                "No worker has called for jobs of '\(service)' lately. Its workers run elsewhere and call "
-                + "POST /api/v1/jobs/claim or the RunPod worker protocol with a token: see docs/jobs.md."
-            return Self.make(job, job.createdAt, timings.isEmpty ? .noWorkerEver : .workersGone, text)
+                (isNew
+                    ? "No worker has ever called for jobs of '\(service)'"
+                    : "No worker calls for jobs of '\(service)' now")
+                + (seen.map { ": \($0)" } ?? "")
+                + ". Its workers run elsewhere and call POST /api/v1/jobs/claim or the RunPod worker protocol with a token: "
+                + "see docs/jobs.md."
+            return Self.make(job, job.createdAt, isNew ? .noWorkerEver : .workersGone, text)
         }
         let start = "Start one: malla worker --service \(service)"
         if let last = workers.min(by: { $0.record.age < $1.record.age }) {
@@ -74,7 +81,7 @@ extension Explainer {
         }
         let now = Timestamp.now
         let ages = takers.flatMap(\.jobs).map { now - $0.startedAt }
-        let slots = slots(of: takers, job.service)
+        let slots = takers.reduce(0) { $0 + $1.record.slots(of: job.service, services[job.service]) }
         var generator = SystemRandomNumberGenerator()
         let forecast = WaitForecast(
             ahead: ahead,
@@ -101,15 +108,6 @@ extension Explainer {
         explanation.place = .init(ahead: ahead, isAtLeast: isAtLeast, forecast: forecast)
         return explanation
     }
-
-    /// The slots of a service at its workers; one that serves several tells only all of its slots together.
-    private func slots(of takers: [Explanation.Worker], _ service: String) -> Int {
-        let own = services[service].map(\.slots)
-        return takers.reduce(0) { sum, worker in
-            let beat = worker.record.beat
-            return sum + (beat.services.count == 1 ? beat.slots : min(beat.slots, own ?? beat.slots))
-        }
-    }
 }
 
 extension Explanation.Trouble {
@@ -118,17 +116,5 @@ extension Explanation.Trouble {
         let lines = output.split(whereSeparator: \.isNewline).suffix(3).joined(separator: " | ")
         let shown = lines.isEmpty ? "" : " Its last output: \(lines)."
         return "\(message).\(shown) Mend the handler; the worker starts it again by itself."
-    }
-}
-
-extension ServiceDefinition {
-    /// The slots that one worker has for this service.
-    fileprivate var slots: Int {
-        guard case .process = engine else { return concurrency }
-        switch gpus {
-        case .listed(let numbers): return concurrency * max(1, numbers.count)
-        // How many GPUs a worker has is not known here.
-        case .all, .none: return concurrency * processes
-        }
     }
 }

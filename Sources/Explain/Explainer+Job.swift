@@ -28,7 +28,7 @@ extension Explainer {
         case .succeeded:
             return make(job, at, .completed, "It is done, \(took) after it was created.")
         case .cancelled:
-            return make(job, at, .cancelled, "It was cancelled \(took) after it was created. \(again(job))")
+            return make(job, at, .cancelled, "It was cancelled \(took) after it was created; it stays so.")
         case .timedOut:
             let text =
                 "Its deadline passed before it was done\(waited(job)). Give it more time, or its service more workers."
@@ -62,9 +62,7 @@ extension Explainer {
         var explanation: Explanation
         if let until = job.leaseUntil {
             let rest = Quantity.text(max(.zero, until - now))
-            let text =
-                "The worker \(job.worker ?? "?") has run it for \(age) and holds it for \(rest) more unless it renews."
-            explanation = Self.make(job, started, .running, text)
+            explanation = Self.held(job, since: started, for: age, rest: rest, by: holder)
         } else if let holder, holder.isAlive, let trouble = holder.troubles.last, trouble.at > started.rfc3339 {
             let text =
                 "The worker \(holder.record.beat.name) took it \(age) ago, and since then a handler of "
@@ -83,6 +81,25 @@ extension Explainer {
         explanation.workers = workers
         explanation.faults = await faults()
         return explanation
+    }
+
+    /// Explains a job that a worker elsewhere holds by time.
+    private static func held(
+        _ job: Job,
+        since started: Timestamp,
+        for age: String,
+        rest: String,
+        by holder: Explanation.Worker?
+    ) -> Explanation {
+        let name = job.worker ?? "?"
+        guard let holder, !holder.isAlive else {
+            let text = "The worker \(name) has run it for \(age) and holds it for \(rest) more unless it renews."
+            return make(job, started, .running, text)
+        }
+        let text =
+            "Its worker \(name) was heard of \(Quantity.text(holder.record.age)) ago and holds it for \(rest) more; then it "
+            + "waits again. If the worker is gone, there is no need to wait: malla jobs retry \(job.id)"
+        return make(job, started, .workerSilent, text)
     }
 
     private func explain(waiting job: Job) async throws(LedgerError) -> Explanation {

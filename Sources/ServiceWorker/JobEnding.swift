@@ -29,7 +29,7 @@ enum JobEnding: Sendable, Hashable {
                 Completion.Failure(
                     JobError(
                         .timeout,
-                        "the attempt took longer than the stage's limit of \(Quantity.text(timeout))"
+                        "the attempt took longer than its limit of \(Quantity.text(timeout))"
                     )
                 )
             )

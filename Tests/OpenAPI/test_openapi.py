@@ -153,7 +153,7 @@ def test_the_page_works_as_it_stands(base, tmp_path):
     page = (TREE / "docs/jobs.md").read_text()
     code = page.split("```python\n")[1].split("```")[0]
     (tmp_path / "worker.py").write_text(code)
-    status, text = call(base, "POST", "/api/v1/jobs", {"task_type": "transcription", "input": {"text": "hola"}})
+    status, text = call(base, "POST", "/api/v1/jobs", {"task_type": "capitals", "input": {"text": "hola"}})
     assert status == 201, text
     job = json.loads(text)["id"]
     environment = {**os.environ, "MALLA_URL": base, "AI_SERVICE_TOKEN": TOKEN}

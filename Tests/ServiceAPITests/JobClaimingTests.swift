@@ -112,7 +112,9 @@ import Workflow
                     edit(&$0)
                 }.compactMap { $0["id"]?.string }
             }
-            #expect(try await ids { $0["task_types"] = ["ocr"] } == [])
+            // A typing mistake would be waited for in vain.
+            let unknown = try await client.post("/jobs/claim", ["worker_id": "w-1", "task_types": ["ocr"]])
+            #expect(unknown.isProblem(422) && unknown.field == "/task_types" && unknown.detail.contains("llm_chat"))
             #expect(try await ids { $0["task_types"] = ["call_analysis"] } == [analysis])
             #expect(try await ids { $0["model_profiles"] = ["large"] } == [])
             #expect(Set(try await ids { $0["task_types"] = ["transcription"] }) == [speech, plain])
@@ -125,7 +127,7 @@ import Workflow
         try await fixture.serve { client in
             let id = try await client.create()
             let early = try await client.post("/jobs/\(id)/complete", ["worker_id": "w-1", "result": 1])
-            #expect(early.isProblem(409) && early.field == "worker_id")
+            #expect(early.isProblem(409) && early.field == "/worker_id")
             _ = try await client.claim("w-1")
             let stale = MeshID().description
             let calls: [(call: String, body: JSON)] = [
@@ -133,10 +135,10 @@ import Workflow
             ]
             for (call, body) in calls {
                 let other = try await client.post("/jobs/\(id)/\(call)", body.adding("worker_id", "w-2"))
-                #expect(other.isProblem(409) && other.field == "worker_id", "\(call): \(other.text)")
+                #expect(other.isProblem(409) && other.field == "/worker_id", "\(call): \(other.text)")
                 let old = body.adding("worker_id", "w-1").adding("lease_id", .string(stale))
                 let answer = try await client.post("/jobs/\(id)/\(call)", old)
-                #expect(answer.isProblem(409) && answer.field == "lease_id", "\(call): \(answer.text)")
+                #expect(answer.isProblem(409) && answer.field == "/lease_id", "\(call): \(answer.text)")
                 let unknown = try await client.post("/jobs/\(MeshID())/\(call)", body.adding("worker_id", "w-1"))
                 #expect(unknown.isProblem(404))
             }

@@ -227,4 +227,29 @@ import Workflow
             #expect(last.isProblem(429) && last.json["limit"]?.string?.contains("token 'team'") == true)
         }
     }
+
+    @Test func aNullIsAsGoodAsNothing() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.serve { client in
+            let body: JSON = [
+                "task_type": "beta", "model_profile": .null, "owner_service": .null, "owner_ref": .null, "user": .null,
+                "priority": .null, "max_attempts": .null, "run_after": .null, "deadline": .null, "dedup_key": .null,
+                "input": .null,
+            ]
+            let answer = try await client.send("POST", "/api/v1/jobs", body.bytes)
+            #expect(answer.status == 201, "\(answer.text)")
+        }
+    }
+
+    @Test func aRepeatSaysThatItIsOne() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.serve { client in
+            let body: JSON = ["task_type": "beta", "dedup_key": "k"]
+            let first = try await client.send("POST", "/api/v1/jobs", body.bytes)
+            #expect(first.status == 201 && first["idempotency-replayed"] == nil)
+            let second = try await client.send("POST", "/api/v1/jobs", body.bytes)
+            #expect(second.status == 200 && second["idempotency-replayed"] == "true")
+            #expect(second.json["id"] == first.json["id"])
+        }
+    }
 }

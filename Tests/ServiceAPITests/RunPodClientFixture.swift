@@ -99,8 +99,12 @@ struct RunPodClientFixture: Sendable {
         api = ServiceAPI(settings: settings, parts: parts)
     }
 
-    /// Runs a body against the routes behind a real socket, then removes everything.
-    func serve(_ body: @escaping @Sendable (ServiceClient) async throws -> Void) async throws {
+    /// Runs a body against the routes behind a real socket, then another once the server has stopped, then removes
+    /// everything.
+    func serve(
+        after: @Sendable () async throws -> Void = {},
+        _ body: @escaping @Sendable (ServiceClient) async throws -> Void
+    ) async throws {
         let calls = RunPodClientRoutes(desk: desk, settings: settings, webhooks: parts.destinations)
         let table = RouteTable(
             routes: calls.routes + JobRoutes(desk: desk, settings: settings).routes,
@@ -111,6 +115,7 @@ struct RunPodClientFixture: Sendable {
         try await app.test(.live) { client in
             try await body(ServiceClient(base: "http://127.0.0.1:\(try #require(client.port))"))
         }
+        try await after()
         await parts.broker.close()
         await parts.ledger.close()
         try? FileManager.default.removeItem(at: folder)

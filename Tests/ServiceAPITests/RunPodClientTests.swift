@@ -134,11 +134,14 @@ import Workflow
             try await fixture.work("talk") { $0 }
             try await fixture.work("talk") { _ in throw JobError(.handler, "no") }
             _ = try await fixture.claim("talk")
-            for (name, trouble) in [("a", nil), ("w", nil), ("c", "{}")] {
+            let beats = [
+                ("a", nil), ("w", nil), ("c", #"{"talk":[{"message":"m"}]}"#), ("d", #"{"plain":[{"message":"m"}]}"#),
+            ]
+            for (name, trouble) in beats {
                 let beat = WorkerBeat(
                     worker: name,
                     name: name,
-                    services: ["talk"],
+                    services: ["talk", "plain"],
                     slots: 1,
                     running: 0,
                     isDraining: false,
@@ -151,8 +154,8 @@ import Workflow
             #expect(answer.status == 200 && jobs?["completed"]?.int == 1 && jobs?["failed"]?.int == 1)
             #expect(jobs?["inProgress"]?.int == 1 && jobs?["inQueue"]?.int == 1 && jobs?["retried"]?.int == 0)
             let workers = answer.json["workers"]
-            #expect(workers?["idle"]?.int == 1 && workers?["unhealthy"]?.int == 1 && workers?["throttled"]?.int == 0)
-            #expect(workers?["running"]?.int == 1 && workers?["ready"]?.int == 1, "\(answer.text)")
+            #expect(workers?["idle"]?.int == 2 && workers?["unhealthy"]?.int == 1 && workers?["throttled"]?.int == 0)
+            #expect(workers?["running"]?.int == 1 && workers?["ready"]?.int == 2, "\(answer.text)")
             let idle = try await client.send("GET", "/v2/plain/health")
             #expect(idle.json["jobs"]?["completed"]?.int == 0 && idle.json["workers"]?["running"]?.int == 0)
             #expect(try await client.send("GET", "/v2/nobody/health").status == 404)

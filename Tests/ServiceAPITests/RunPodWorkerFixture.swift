@@ -45,6 +45,7 @@ struct RunPodWorkerFixture: Sendable {
         timing.tick = .milliseconds(50)
         timing.orphanGrace = .milliseconds(300)
         timing.patience = .milliseconds(300)
+        timing.unanswered = .milliseconds(50)
         edit(&timing)
         self.timing = timing
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("malla-runpod-worker-\(MeshID())")

@@ -73,11 +73,78 @@ import Workflow
         #expect(state.takeStops() == [lost])
         #expect(Set(state.jobs.keys) == [kept, fresh, elsewhere])
         // One whose result is on its way is no business of the stop call.
-        state.ending(kept, true)
+        state.ending(kept)
         state.compare([:], asked: start + .seconds(3))
         #expect(state.stops == [fresh, elsewhere] && state.jobs[kept] != nil)
         // Given again, it must not be stopped for what was before.
         state.give(fresh, LeaseID(), at: start + .seconds(4))
         #expect(state.takeStops() == [elsewhere])
+    }
+
+    @Test func aJobWithoutAResultIsFailedLateAndOnce() {
+        let (job, other) = (MeshID(), MeshID())
+        let leases = [job: LeaseID(), other: LeaseID()]
+        var state = RunPodWorkerState(at: start)
+        for (id, lease) in leases { state.give(id, lease, at: start) }
+        state.asks(for: 1, lastJob: job, isIdle: false, at: start)
+        #expect(!state.hasUnanswered(after: .zero, at: start), "it runs something")
+        state.asks(for: 1, lastJob: job, isIdle: true, at: start + .seconds(1))
+        #expect(state.jobs[other]?.phase == .forsaken, "it was never run")
+        #expect(state.takeUnanswered(after: .seconds(10), at: start + .seconds(10)).isEmpty)
+        // That it asks again, or runs another meanwhile, changes nothing.
+        state.asks(for: 1, lastJob: other, isIdle: true, at: start + .seconds(10))
+        #expect(state.hasUnanswered(after: .seconds(10), at: start + .seconds(11)))
+        #expect(state.takeUnanswered(after: .seconds(10), at: start + .seconds(11)) == [job])
+        #expect(state.takeUnanswered(after: .zero, at: start + .seconds(11)).isEmpty)
+        state.remainsUnanswered(job, at: start + .seconds(12))
+        #expect(state.takeUnanswered(after: .seconds(10), at: start + .seconds(22)) == [job])
+        // What another API took in has gone from the ledger's list.
+        state.remainsUnanswered(job, at: start + .seconds(22))
+        state.compare([:], asked: start + .seconds(30))
+        #expect(state.takeUnanswered(after: .zero, at: start + .seconds(40)).isEmpty)
+    }
+
+    @Test func aReportedJobIsNotFailedUntilTheLedgerShowsOtherwise() {
+        let job = MeshID()
+        let lease = LeaseID()
+        var state = RunPodWorkerState(at: start)
+        state.give(job, lease, at: start)
+        state.pings([job], at: start)
+        state.ending(job)
+        state.reported(job, lease, at: start + .seconds(1))
+        state.pings([], at: start + .seconds(59))
+        state.compare([job: lease], asked: start + .seconds(60))
+        state.asks(for: 1, lastJob: job, isIdle: true, at: start + .seconds(60))
+        #expect(!state.hasUnanswered(after: .zero, at: start + .seconds(90)) && state.running == 0)
+        #expect(state.renewedByCall(at: start + .seconds(60)).map(\.job) == [job], "or others would run it again")
+        state.compare([job: LeaseID()], asked: start + .seconds(61))
+        #expect(state.jobs[job]?.phase == .running && state.stops.isEmpty)
+        state.reported(job, lease, at: start + .seconds(62))
+        state.compare([:], asked: start + .seconds(63))
+        #expect(state.jobs.isEmpty && state.stops.isEmpty, "what was handed in is not to be stopped")
+    }
+
+    @Test func aResultThatWasLostHereIsNoFailureOfTheHandler() {
+        let (given, elsewhere) = (MeshID(), MeshID())
+        let leases = [given: LeaseID(), elsewhere: LeaseID()]
+        for job in [given, elsewhere] {
+            var state = RunPodWorkerState(at: start)
+            if job == given { state.give(job, leases[job] ?? LeaseID(), at: start) }
+            state.ending(job)
+            state.unrecorded(job)
+            state.compare([job: leases[job] ?? LeaseID()], asked: start + .seconds(1))
+            #expect(state.jobs[job]?.phase == .unrecorded)
+            for second in 2...3 {
+                state.asks(for: 1, lastJob: job, isIdle: true, at: start + .seconds(second))
+                #expect(state.jobs[job]?.phase == .forsaken && state.renewedByCall(at: start).isEmpty)
+            }
+            // Given anew, it counts as any other.
+            state.give(job, LeaseID(), at: start + .seconds(4))
+            state.asks(for: 1, lastJob: job, isIdle: true, at: start + .seconds(5))
+            #expect(state.hasUnanswered(after: .zero, at: start + .seconds(5)))
+        }
+        var state = RunPodWorkerState(at: start)
+        for _ in 0..<10_000 { state.unrecorded(MeshID()) }
+        #expect(state.jobs.isEmpty)
     }
 }

@@ -53,6 +53,27 @@ struct ProcessEngineTests {
         }
     }
 
+    /// What a process wrote about one caller's job is no other caller's business.
+    @Test func theErrorOfADeathTellsNothingOfOtherJobs() async throws {
+        let code = """
+            import malla, os, signal
+            def handler(job):
+                print("Handler output:", job["input"], flush=True)
+                if job["input"] == "die": os.kill(os.getpid(), signal.SIGKILL)
+                return 1
+            malla.serve(handler)
+            """
+        try await ProcessFixture.with(code) { fixture in
+            #expect(await fixture.run("the neighbour's secret").output == 1)
+            guard case .died(let error) = await fixture.run("die") else {
+                Issue.record("it did not die")
+                return
+            }
+            #expect(!error.message.contains("secret") && !error.message.contains("Handler output"))
+            #expect(error.message.contains("ended by signal 9 (SIGKILL, as when memory runs out)"))
+        }
+    }
+
     @Test func exitInTheMiddleKeepsTheOutput() async throws {
         let code = """
             import malla, os, sys
@@ -69,7 +90,7 @@ struct ProcessEngineTests {
                 Issue.record("it did not die")
                 return
             }
-            #expect(error.message.contains("status 7") && error.message.contains("last words"))
+            #expect(error == JobError(.handler, "the handler's process exited with status 7"))
             let trouble = await fixture.engine.trouble
             #expect(trouble.first?.output.contains("last words") == true)
             #expect(await fixture.run().output == 1)

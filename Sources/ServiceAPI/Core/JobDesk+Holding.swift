@@ -172,7 +172,7 @@ extension JobDesk {
             .conflict,
             "\(who) does not hold the job: it is \(JobWords.status(of: job.state))"
                 + (job.state == .running ? " elsewhere" : ""),
-            field: holder.lease == nil ? "worker_id" : "lease_id"
+            field: holder.lease == nil ? "/worker_id" : "/lease_id"
         )
     }
 }

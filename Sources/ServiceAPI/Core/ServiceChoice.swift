@@ -83,10 +83,10 @@ struct ServiceChoice: Sendable {
     }
 
     /// What can be asked for, for a person.
-    private var offer: String {
+    var offer: String {
         let taken = services.values.flatMap { service in
             service.takes.map { $0.taskType + ($0.modelProfile.map { " with \($0)" } ?? "") }
         }
-        return (taken + services.keys).sorted().joined(separator: ", ")
+        return Set(taken + services.keys).sorted().joined(separator: ", ")
     }
 }

@@ -83,6 +83,10 @@ struct JobClaiming: Sendable {
         let lease = try members.seconds("lease_seconds", in: Self.leases)
         let wait = try members.seconds("wait_seconds", in: 0...30) ?? .zero
         let services = desk.choice.services(taskTypes: types ?? [], modelProfiles: profiles ?? []).map(\.name)
+        guard !services.isEmpty else {
+            let known = desk.choice.offer
+            throw members.wrong("task_types", "no service takes these with these model_profiles; there are: \(known)")
+        }
         let claim: @Sendable () async throws -> [JobRecord] = {
             try await desk.claim(
                 services: services,
@@ -164,7 +168,7 @@ struct JobClaiming: Sendable {
             known: ["worker_id", "lease_id", "category", "message", "retry"]
         )
         let holder = try Self.holder(members)
-        guard let category = JobError.Category(rawValue: try members.needed("category")) else {
+        guard let category = try members.text("category").flatMap({ JobError.Category(rawValue: $0) }) else {
             let known = JobError.Category.allCases.map(\.rawValue).joined(separator: ", ")
             throw members.wrong("category", "give one of \(known)")
         }

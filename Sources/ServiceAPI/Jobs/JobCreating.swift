@@ -67,6 +67,8 @@ struct JobCreating: Sendable {
             json = try JobForm.json(of: try await desk.find(created.job.id))
         }
         var response = Response.json(json, status: created.isNew ? .created : .ok)
+        // The body of a repeat is not compared: this says whose answer it is.
+        if !created.isNew, let replayed = HTTPField.Name("Idempotency-Replayed") { response.headers[replayed] = "true" }
         response.headers[.location] = "/api/v1/jobs/\(created.job.id)"
         return response
     }

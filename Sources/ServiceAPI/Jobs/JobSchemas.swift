@@ -27,6 +27,10 @@ enum JobSchemas {
     /// A schema that takes null as well.
     static func optional(_ type: JSON) -> JSON { ["anyOf": [type, ["type": "null"]]] }
 
+    static func described(_ type: JSON, _ text: String) -> JSON {
+        optional(type).adding("description", .string(text))
+    }
+
     /// The schemas that calls name.
     static let all: [(name: String, schema: JSON)] = [
         ("Job", job), ("NewJob", newJob), ("Problem", problem), ("Usage", usage), ("Error", error),
@@ -61,11 +65,20 @@ enum JobSchemas {
     static let newJob: JSON = [
         "type": "object", "required": ["task_type"], "additionalProperties": false,
         "properties": [
-            "task_type": text(), "model_profile": optional(text()), "owner_service": optional(text()),
-            "owner_ref": optional(text(1024)), "user": optional(text()),
+            "task_type": text().adding(
+                "description",
+                "What kind of work it is: a type that a service takes, or a service."
+            ),
+            "model_profile": described(text(), "The runtime profile, where several services take the type."),
+            "owner_service": described(text(), "The calling service."),
+            "owner_ref": described(text(1024), "The caller's own reference, to find the job by."),
+            "user": described(text(), "Whose share of the service it takes; owner_service when it is not there."),
             "input": ["description": "What the service's own schema takes; {} when it is not there."],
-            "priority": optional(whole(-7, 7)), "max_attempts": optional(whole(1, 100)),
-            "run_after": optional(moment), "deadline": optional(moment), "dedup_key": optional(text()),
+            "priority": described(whole(-7, 7), "A higher one is claimed first; 0 when it is not there."),
+            "max_attempts": described(whole(1, 100), "How many failures end it; else the service's number."),
+            "run_after": described(moment, "Not before then."),
+            "deadline": described(moment, "Over then, whatever happens."),
+            "dedup_key": described(text(), "The same key of the same owner_service gives the same job."),
         ],
     ]
 

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import BrokerClient
+import Explain
 import Hummingbird
 import Ledger
 import Plumbing
@@ -39,7 +40,7 @@ struct QueueRoutes: Sendable {
                 "service": .string(load.service), "due": .number(JSONNumber(load.due)),
                 "later": .number(JSONNumber(load.waiting - load.due)), "running": .number(JSONNumber(load.running)),
                 "workers": .number(JSONNumber(own.count)),
-                "slots": .number(JSONNumber(own.reduce(0) { $0 + $1.beat.slots })),
+                "slots": .number(JSONNumber(own.reduce(0) { $0 + $1.slots(of: load.service, services[load.service]) })),
                 "tickets": depths[load.service].map { .number(JSONNumber($0)) } ?? .null,
                 "backlog": .number(JSONNumber(services[load.service]?.backlog ?? 0)),
                 "remote": .bool(services[load.service]?.engine == .remote),

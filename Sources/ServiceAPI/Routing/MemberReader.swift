@@ -61,7 +61,10 @@ struct MemberReader: Sendable {
     var names: [String] { members.members.filter { $0.value != .null }.map(\.name) }
 
     /// The member as it is; nil when it is not there or null.
-    subscript(_ name: String) -> JSON? { members[name].flatMap { $0 == .null ? nil : $0 } }
+    subscript(_ name: String) -> JSON? {
+        guard let value = members[name], value != .null else { return nil }
+        return value
+    }
 
     /// Whether the member is there, be it null.
     func has(_ name: String) -> Bool { members[name] != nil }
@@ -120,7 +123,7 @@ struct MemberReader: Sendable {
     func seconds(_ name: String, in range: ClosedRange<Double>) throws(Problem) -> Duration? {
         guard let json = self[name] else { return nil }
         guard let number = json.double, range.contains(number) else {
-            throw wrong(name, "give a number of seconds from \(range.lowerBound) to \(range.upperBound)")
+            throw wrong(name, "give a number of seconds from \(Int(range.lowerBound)) to \(Int(range.upperBound))")
         }
         return .microseconds(Int64(number * 1_000_000))
     }

@@ -42,36 +42,19 @@ struct OpenAIAnswer: Sendable {
         return answer
     }
 
-    /// A part of the output as server-sent events; the end of the stream is left out, it comes once.
-    func events(_ part: JSON) -> [UInt8] {
-        switch part {
-        case .string(let text) where text.hasPrefix("data:"):
-            let lines = text.split(separator: "\n").filter { $0 != "data: [DONE]" && $0 != "\r" }
-            return lines.flatMap { Array("\($0)\n\n".utf8) }
-        case .string(let text): return event(chunk(["content": .string(text)]))
-        case .array(let parts): return parts.flatMap { events($0) }
-        case .object(let members) where members["choices"] == nil && members["content"] != nil:
-            return event(chunk(["content": members["content"] ?? ""]))
-        case .null: return []
-        default: return event(part)
-        }
-    }
-
     /// The event that tells why a stream ends early.
-    func failure(_ error: JobError) -> [UInt8] { event(Self.error(error.message, type: error.category.rawValue)) }
+    func failure(_ error: JobError) -> [UInt8] { Self.event(Self.error(error.message, type: error.category.rawValue)) }
 
     /// An error as OpenAI's clients read it.
     static func error(_ message: String, type: String) -> JSON {
         ["error": ["message": .string(message), "type": .string(type), "param": .null, "code": .null]]
     }
 
-    private func event(_ json: JSON) -> [UInt8] { Array("data: ".utf8) + json.bytes + Array("\n\n".utf8) }
-
-    private func chunk(_ delta: JSON) -> JSON {
-        [
-            "id": .string("chatcmpl-\(id)"), "object": "chat.completion.chunk",
-            "created": .number(JSONNumber(created)), "model": .string(model),
-            "choices": [["index": 0, "delta": delta, "finish_reason": .null]],
-        ]
+    /// The list of one model, as `GET /models` answers.
+    static func models(_ model: String) -> JSON {
+        ["object": "list", "data": [["id": .string(model), "object": "model", "created": 0, "owned_by": "malla"]]]
     }
+
+    /// One server-sent event.
+    static func event(_ json: JSON) -> [UInt8] { Array("data: ".utf8) + json.bytes + Array("\n\n".utf8) }
 }

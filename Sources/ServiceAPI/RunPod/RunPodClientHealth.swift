@@ -45,7 +45,7 @@ final class RunPodClientHealth: Sendable {
                 "inProgress": Self.number(load?.running), "inQueue": Self.number(load?.waiting),
                 "retried": Self.number(ended?.repeats),
             ],
-            "workers": Self.workers(workers.map(\.beat), busy: try await busyWorkers(of: service)),
+            "workers": Self.workers(workers.map(\.beat), of: service, busy: try await busyWorkers(of: service)),
         ]
         return .runPod(json.bytes)
     }
@@ -58,13 +58,19 @@ final class RunPodClientHealth: Sendable {
         return Set(try await desk.ledger.jobs(query).compactMap(\.worker))
     }
 
-    private static func workers(_ workers: [WorkerBeat], busy: Set<String>) -> JSON {
+    private static func workers(_ workers: [WorkerBeat], of service: String, busy: Set<String>) -> JSON {
         let free = workers.filter { !$0.isDraining && !busy.contains($0.worker) }
-        let troubled = free.count { $0.trouble != nil }
+        let troubled = free.count { isTroubled($0, service) }
         return [
             "idle": number(free.count - troubled), "initializing": 0, "ready": number(free.count - troubled),
             "running": number(busy.count), "throttled": 0, "unhealthy": number(troubled),
         ]
+    }
+
+    /// Whether this very service has trouble at a worker; others that it serves may have theirs.
+    private static func isTroubled(_ worker: WorkerBeat, _ service: String) -> Bool {
+        guard let trouble = worker.trouble, let services = try? JSON(parsing: trouble) else { return false }
+        return services[service]?.array?.isEmpty == false
     }
 
     private static func number(_ value: Int?) -> JSON { .number(JSONNumber(value ?? 0)) }

@@ -7,6 +7,7 @@ import Hummingbird
 import Ledger
 import NIOCore
 import Plumbing
+import ServiceLifecycle
 import Workflow
 
 /// OpenAI's API in front of an endpoint: `/v2/{endpoint}/openai/v1/…`, for the clients of RunPod's vLLM workers.
@@ -18,6 +19,7 @@ struct RunPodClientOpenAI: Sendable {
 
     /// How long a call waits for its job.
     private static let patience: Duration = .seconds(600)
+    private static let stops = "this server is being stopped"
 
     var routes: [APIRoute] {
         [
@@ -40,7 +42,7 @@ struct RunPodClientOpenAI: Sendable {
             limited: "runsync",
             handle: { request, context in
                 let endpoint = try context.parameters.require("endpoint")
-                return try await call(request, "/v1/\(name)", at: endpoint, by: context.caller)
+                return try await call(request, "/v1/\(name)", at: endpoint, context)
             }
         )
     }
@@ -49,21 +51,25 @@ struct RunPodClientOpenAI: Sendable {
         _ request: Request,
         _ route: String,
         at endpoint: String,
-        by caller: String?
+        _ context: ServiceContext
     ) async throws -> Response {
         let body: JSON =
             request.method == .post ? try await request.object(upTo: RunPodSubmission.runSyncLimit) : [:]
         let service = try calls.desk.choice.service(named: endpoint)
+        if case .openai = service.engine, route == "/v1/models" {
+            return .json(OpenAIAnswer.models(service.takes.lazy.compactMap(\.modelProfile).first ?? service.name))
+        }
         let submission = try RunPodSubmission(reading: ["input": try input(body, route, service)])
         let new = try RunPodClientJob(services: [endpoint: service]).make(submission, at: endpoint)
-        let job = try await calls.create(new, request, by: caller)
+        let job = try await calls.create(new, request, by: context.caller)
         let answer = OpenAIAnswer(
             id: job.id.description,
             created: Int(job.createdAt.microseconds / 1_000_000),
             model: body["model"]?.string ?? endpoint
         )
-        guard body["stream"]?.bool == true else { return try await whole(job, answer) }
-        return try await stream(job, answer)
+        guard body["stream"]?.bool == true else { return try await whole(job, answer, context) }
+        let includesUsage = body["stream_options"]?["include_usage"]?.bool == true
+        return try await stream(job, answer, OpenAIStream(answer, includesUsage: includesUsage), context)
     }
 
     private func input(_ body: JSON, _ route: String, _ service: ServiceDefinition) throws(Problem) -> JSON {
@@ -71,14 +77,20 @@ struct RunPodClientOpenAI: Sendable {
             return ["openai_route": .string(route), "openai_input": body]
         }
         guard route == "/v1/chat/completions" else {
-            throw Problem(.badRequest, "service '\(service.name)' completes chats: call chat/completions")
+            throw Problem(
+                .badRequest,
+                "service '\(service.name)' completes chats and nothing else: call "
+                    + "/v2/\(service.name)/openai/v1/chat/completions instead of \(route)"
+            )
         }
         return body
     }
 
-    private func whole(_ job: Job, _ answer: OpenAIAnswer) async throws -> Response {
-        let record = try await calls.desk.end(of: job.id, within: Self.patience)
-        guard record.job.state.isFinal else { return try await giveUp(job) }
+    private func whole(_ job: Job, _ answer: OpenAIAnswer, _ context: ServiceContext) async throws -> Response {
+        let until = ContinuousClock.now + Self.patience
+        let desk = calls.desk
+        let record = try await context.whileConnected { try await desk.end(of: job.id, within: Self.patience) }
+        guard record.job.state.isFinal else { return try await giveUp(job, until) }
         guard record.job.state == .succeeded else { return Self.failure(of: record.job) }
         let result = answer.whole(try JSON(parsing: record.result ?? [], maxDepth: 256))
         // vLLM's worker returns its errors as results.
@@ -98,7 +110,10 @@ struct RunPodClientOpenAI: Sendable {
         return .json(OpenAIAnswer.error(error.message, type: error.category.rawValue), status: status)
     }
 
-    private func giveUp(_ job: Job) async throws -> Response {
+    private func giveUp(_ job: Job, _ until: ContinuousClock.Instant) async throws -> Response {
+        guard ContinuousClock.now >= until else {
+            throw Problem(.serviceUnavailable, "\(Self.stops); job '\(job.id)' goes on", retryAfter: 1)
+        }
         try await calls.desk.cancel([job])
         let words = "the job took longer than \(Quantity.text(Self.patience)); it was cancelled"
         return .json(OpenAIAnswer.error(words, type: "timeout"), status: .gatewayTimeout)
@@ -106,32 +121,39 @@ struct RunPodClientOpenAI: Sendable {
 
     // MARK: Streams
 
-    private func stream(_ job: Job, _ answer: OpenAIAnswer) async throws -> Response {
-        var reader = RunPodClientParts(desk: calls.desk, job: job.id)
+    private func stream(
+        _ job: Job,
+        _ answer: OpenAIAnswer,
+        _ unbegun: OpenAIStream,
+        _ context: ServiceContext
+    ) async throws -> Response {
+        let until = ContinuousClock.now + Self.patience
         // The first part, or the end, decides about the status.
-        let first = try await reader.next(within: Self.patience)
+        let (begun, first) = try await Self.next(RunPodClientParts(desk: calls.desk, job: job.id), context)
         if first.parts.isEmpty {
-            guard let end = first.end else { return try await giveUp(job) }
+            guard let end = first.end else { return try await giveUp(job, until) }
             guard end.job.state == .succeeded else { return Self.failure(of: end.job) }
         }
-        let begun = reader
         let body = ResponseBody { writer in
             var reader = begun
             var turn = first
-            var hasParts = false
+            var stream = unbegun
             while true {
-                hasParts = hasParts || !turn.parts.isEmpty
                 for part in turn.parts {
                     guard let json = try? JSON(parsing: part, maxDepth: 256) else { continue }
-                    try await writer.write(ByteBuffer(bytes: answer.events(json)))
+                    try await writer.write(ByteBuffer(bytes: stream.events(json)))
                 }
                 if let end = turn.end {
-                    try await writer.write(ByteBuffer(bytes: try Self.rest(end, answer, hasParts: hasParts)))
+                    try await writer.write(ByteBuffer(bytes: try Self.rest(end, answer, &stream)))
                     break
                 }
-                turn = try await reader.next(within: Self.patience)
-                // It tells nothing for so long that nobody listens any more.
-                if turn.parts.isEmpty, turn.end == nil { break }
+                (reader, turn) = try await Self.next(reader, context)
+                if turn.parts.isEmpty, turn.end == nil {
+                    let words = Task.isShuttingDownGracefully ? Self.stops : "the job tells nothing any more"
+                    let error = JobError(.internal, "\(words); job '\(job.id)' goes on")
+                    try await writer.write(ByteBuffer(bytes: answer.failure(error)))
+                    break
+                }
             }
             try await writer.finish(nil)
         }
@@ -142,12 +164,27 @@ struct RunPodClientOpenAI: Sendable {
         )
     }
 
+    /// What comes next, as long as there is somebody to tell it to.
+    private static func next(
+        _ reader: RunPodClientParts,
+        _ context: ServiceContext
+    ) async throws -> (RunPodClientParts, RunPodClientParts.Turn) {
+        try await context.whileConnected {
+            var reader = reader
+            let turn = try await reader.next(within: patience)
+            return (reader, turn)
+        }
+    }
+
     /// What comes after the last part: the result of a handler that yielded nothing, or why it failed.
-    private static func rest(_ end: JobRecord, _ answer: OpenAIAnswer, hasParts: Bool) throws -> [UInt8] {
+    private static func rest(
+        _ end: JobRecord,
+        _ answer: OpenAIAnswer,
+        _ stream: inout OpenAIStream
+    ) throws -> [UInt8] {
         guard end.job.state == .succeeded else {
             return answer.failure(end.job.error ?? JobError(.internal, "it ended as \(end.job.state.rawValue)"))
         }
-        guard !hasParts, let result = end.result else { return OpenAIAnswer.end }
-        return answer.events(try JSON(parsing: result, maxDepth: 256)) + OpenAIAnswer.end
+        return stream.end(try end.result.map { try JSON(parsing: $0, maxDepth: 256) })
     }
 }

@@ -4,6 +4,7 @@
 
 import Ledger
 import Plumbing
+import ServiceLifecycle
 import Workflow
 
 /// Reads the parts of one job's output as they come, to its end.
@@ -31,12 +32,13 @@ struct RunPodClientParts: Sendable {
         self.job = job
     }
 
-    /// Waits for new parts or the end, at most `limit`; neither says that the time is over.
+    /// Waits for new parts or the end, at most `limit`; neither says that the time is over, or that this process stops.
     mutating func next(within limit: Duration) async throws -> Turn {
         let until = ContinuousClock.now + limit
         while true {
             let turn = try await look()
-            if !turn.parts.isEmpty || turn.end != nil || ContinuousClock.now >= until { return turn }
+            let isOver = ContinuousClock.now >= until || Task.isShuttingDownGracefully
+            if !turn.parts.isEmpty || turn.end != nil || isOver { return turn }
             if try await hearsEnd() { record = nil }
         }
     }

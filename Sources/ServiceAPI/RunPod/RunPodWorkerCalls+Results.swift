@@ -35,14 +35,14 @@ extension RunPodWorkerCalls {
             }
             let result: RunPodResult? = if case .success(let json) = parsed { RunPodResult(json) } else { nil }
             table.change(key) { worker in
-                worker.ending(id, true)
+                worker.ending(id)
                 if result?.wantsRestart == true { worker.askRestart() }
             }
             if result?.wantsRestart == true { table.endTakes(key) }
             do {
                 try await patiently { try await settle(id, key, result?.outcome ?? parsed) }
             } catch {
-                table.change(key) { $0.ending(id, false) }
+                table.change(key) { $0.unrecorded(id) }
                 throw error
             }
             return .runPod(Array("{}".utf8))
@@ -69,20 +69,21 @@ extension RunPodWorkerCalls {
     /// Records how a job ended at a worker; one that is not the worker's own any more is passed over.
     func settle(_ id: JobID, _ key: Key, _ outcome: Result<JSON, JobError>) async throws {
         let holder = JobHolder(worker: key.worker, lease: nil)
+        var record: JobRecord?
         do {
             switch outcome {
             case .success(let output):
                 do {
-                    _ = try await desk.complete(id, by: holder, result: output, usage: nil)
+                    record = try await desk.complete(id, by: holder, result: output, usage: nil)
                 } catch let problem as Problem where problem.status != .conflict && problem.status != .notFound {
                     // It does not fit: that is the handler's failure, and nobody else's to hear of.
-                    _ = try await desk.fail(id, by: holder, JobError(.handler, problem.detail))
+                    record = try await desk.fail(id, by: holder, JobError(.handler, problem.detail))
                 }
             case .failure(var error):
                 if error.message.utf8.count > Self.messageLimit {
                     error.message = String(error.message.prefix(Self.messageLimit))
                 }
-                _ = try await desk.fail(id, by: holder, error)
+                record = try await desk.fail(id, by: holder, error)
             }
         } catch let problem as Problem {
             logger.debug(
@@ -90,7 +91,38 @@ extension RunPodWorkerCalls {
                 metadata: [LogKey.job: "\(id)", LogKey.worker: "\(key.worker)", LogKey.error: "\(problem.detail)"]
             )
         }
-        table.change(key) { $0.ended(id) }
+        guard let job = record?.job, job.app != nil, job.state == .running, job.worker == key.worker,
+            let lease = job.lease
+        else {
+            table.change(key) { $0.ended(id) }
+            return
+        }
+        // Its app is away and will record it later; forgotten here, the job would look as if no result had come.
+        table.change(key) { $0.reported(id, lease, at: .now) }
+    }
+
+    /// Fails the jobs that a worker has run to their end, and whose results never came.
+    ///
+    /// The package drops what JSON can't hold. Those whose result another API took in no longer run by the ledger.
+    func failUnanswered(_ key: Key) async {
+        let delay = timing.unanswered
+        guard table.read(key, { $0.hasUnanswered(after: delay, at: .now) }) ?? false else { return }
+        await quietly {
+            try await look(key)
+            for id in table.change(key, { $0.takeUnanswered(after: delay, at: .now) }) {
+                let error = JobError(
+                    .handler,
+                    "the handler ended without a result that could be handed in; a result must be something that JSON can "
+                        + "hold"
+                )
+                do {
+                    try await settle(id, key, .failure(error))
+                } catch {
+                    table.change(key) { $0.remainsUnanswered(id, at: .now) }
+                    throw error
+                }
+            }
+        }
     }
 
     /// Passes on what a handler told; what comes after the end, or of a job that is another's, is dropped.
@@ -101,7 +133,7 @@ extension RunPodWorkerCalls {
             try await look(key)
             held = table.read(key) { $0.jobs[id] } ?? nil
         }
-        guard let held, !held.isEnding else { return }
+        guard let held, !held.hasResult else { return }
         let results = desk.parts.results
         if kind == .progress {
             results.put([(ResultKey(.progress, id, lease: held.lease), json)], timeToLive: resultTimeToLive)

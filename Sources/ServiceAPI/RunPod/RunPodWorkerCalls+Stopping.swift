@@ -6,6 +6,7 @@ import Hummingbird
 import Ledger
 import NIOCore
 import Plumbing
+import ServiceLifecycle
 import Workflow
 
 /// How workers hear which of their jobs to stop.
@@ -22,7 +23,7 @@ extension RunPodWorkerCalls {
                 if !jobs.isEmpty { return tell(jobs, key) }
                 let bell = OneShot<Void>()
                 let rest = until - .now
-                guard rest > .zero else { return Response(status: .noContent) }
+                guard rest > .zero, !Task.isShuttingDownGracefully else { return Response(status: .noContent) }
                 guard table.hold(key, for: .stops, on: context.channel, bell) else {
                     // There are stops by now, or nobody reads the answer any more.
                     let isOver = table.read(key) { $0.stops.isEmpty } ?? true
@@ -33,10 +34,11 @@ extension RunPodWorkerCalls {
                 do {
                     try await bell.value(within: min(rest, timing.tick))
                 } catch {
-                    return Response(status: .noContent)  // the server ends
+                    return Response(status: .noContent)  // the call is broken off
                 }
-                // Hints may be lost, so the ledger is asked now and then.
-                if table.read(key, { !$0.jobs.isEmpty }) ?? false { await quietly { try await look(key) } }
+                // Hints may be lost, and jobs given by another API, so the ledger is asked whatever is known here.
+                await quietly { try await look(key) }
+                await failUnanswered(key)
                 table.show(key)
             }
         }

@@ -7,6 +7,7 @@ import Ledger
 import Logging
 import NIOCore
 import Plumbing
+import ServiceLifecycle
 import Workflow
 
 /// How workers get jobs.
@@ -28,10 +29,10 @@ extension RunPodWorkerCalls {
                 // First, so that jobs are known here that another API gave, or that an earlier process left.
                 let isDue = isRenewalDue(key)
                 if isDue { try await look(key) }
-                let lost = table.change(key) {
-                    $0.asks(for: limit, lastJob: Self.lastJob(request), isIdle: isIdle)
+                table.change(key) {
+                    $0.asks(for: limit, lastJob: Self.lastJob(request), isIdle: isIdle, at: .now)
                 }
-                if let lost { try await failUnanswered(lost.0, key) }
+                await failUnanswered(key)
                 if isDue { try await renewNow(key, .call) }
                 if let refusal = table.read(key, { $0.refusal }) ?? nil { return .runPodPause(refusal) }
                 return try await answer(try await hold(key, context, limit), key, asList: asList)
@@ -47,6 +48,8 @@ extension RunPodWorkerCalls {
     private func hold(_ key: Key, _ context: ServiceContext, _ limit: Int) async throws -> [JobRecord] {
         let until = ContinuousClock.now + timing.hold
         while true {
+            // It could not be sure to deliver what it claims, and would not be kept waiting.
+            if Task.isShuttingDownGracefully { return [] }
             let (records, isOver) = try await desk.bell.listening(for: [key.endpoint]) { bell in
                 // A bell for the whole turn: what happens while the ledger is asked is not missed.
                 guard table.hold(key, for: .jobs, on: context.channel, bell) else { return ([JobRecord](), true) }
@@ -66,6 +69,7 @@ extension RunPodWorkerCalls {
                 return ([], false)
             }
             if isOver { return records }
+            await failUnanswered(key)
         }
     }
 
@@ -121,15 +125,6 @@ extension RunPodWorkerCalls {
         bytes += record.input.isEmpty ? Array("null".utf8) : record.input
         if let storage = record.job.labels?.storage { bytes += Array(#","s3Config":"#.utf8) + storage.bytes }
         return bytes + [UInt8(ascii: "}")]
-    }
-
-    /// A job that the worker has run to its end, and whose result never came: the package drops what JSON can't hold.
-    private func failUnanswered(_ id: JobID, _ key: Key) async throws {
-        let error = JobError(
-            .handler,
-            "the handler ended without a result that could be handed in; a result must be something that JSON can hold"
-        )
-        try await settle(id, key, .failure(error))
     }
 }
 

@@ -129,7 +129,7 @@ struct RunPodWorkerCalls: Sendable {
         _ = try desk.choice.service(named: key.endpoint)
         let running = table.change(key) { worker in
             worker.drain(at: .now)
-            return worker.jobs.count
+            return worker.running
         }
         table.endTakes(key)
         table.show(key)

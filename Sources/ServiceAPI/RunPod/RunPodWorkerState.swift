@@ -16,10 +16,25 @@ struct RunPodWorkerState: Sendable {
     struct Held: Hashable {
         var lease: LeaseID
         var since: Moment
-        /// Whether its result is being recorded.
-        var isEnding = false
-        /// Whether the process that it was given to has gone: its lease is left to run out.
-        var isForsaken = false
+        var phase = Phase.running
+
+        /// Whether the worker has handed in a result for it.
+        var hasResult: Bool { phase == .ending || phase == .reported }
+    }
+
+    /// How far a held job is, as far as is known here.
+    enum Phase: Hashable {
+        case running
+        /// Its result is being recorded.
+        case ending
+        /// Its result was reported to its app, which has not recorded it yet.
+        case reported
+        /// Its result came and could not be recorded; the package tries a few times, then drops it.
+        case unrecorded
+        /// The worker has run it to its end, and no result was seen since then. Another API may have taken it in.
+        case unanswered(since: Moment)
+        /// The process that it was given to has gone, or its result is lost: its lease is left to run out.
+        case forsaken
     }
 
     /// How many ids of jobs are remembered, to know a process by the last job that it names.
@@ -44,11 +59,16 @@ struct RunPodWorkerState: Sendable {
     /// When its leases were renewed last.
     private(set) var renewedAt: Moment?
     private var recent: [JobID] = []
+    /// Jobs whose result could not be recorded here, the last ones: those that another API gave are not held then.
+    private var unrecorded: [JobID] = []
     private var ping: (at: Moment, jobs: Set<JobID>)?
     /// Whether its pings have ever named a job; those of old packages never do.
     private var pingsNameJobs = false
 
     init(at now: Moment) { heardAt = now }
+
+    /// How many jobs it runs; those that it has handed in are not among them.
+    var running: Int { jobs.values.count { !$0.hasResult } }
 
     /// Why it gets no jobs; nil when it does.
     var refusal: String? {
@@ -71,24 +91,42 @@ struct RunPodWorkerState: Sendable {
 
     /// The worker asks for jobs.
     ///
-    /// - Parameter isIdle: whether it says that it runs nothing.
-    /// - Returns: the job that it ran to its end without a result that could be handed in.
-    mutating func asks(for count: Int, lastJob: JobID?, isIdle: Bool) -> (JobID, Held)? {
-        slots = max(1, jobs.count + count)
-        guard isIdle else { return nil }
+    /// - Parameter isIdle: whether it says that it runs nothing: a job that it ran last and still holds has ended
+    ///   without a result, see ``takeUnanswered(after:at:)``.
+    mutating func asks(for count: Int, lastJob: JobID?, isIdle: Bool, at now: Moment) {
+        slots = max(1, running + count)
+        guard isIdle else { return }
         let isKnown = knows(lastJob)
-        var lost: (JobID, Held)?
-        for (id, held) in jobs where !held.isEnding {
-            // It says what it ran last; whatever else it was given, this process does not run.
-            if isKnown, id == lastJob {
-                lost = (id, held)
-                jobs[id] = nil
-            } else {
-                jobs[id]?.isForsaken = true
+        for (id, held) in jobs {
+            switch held.phase {
+            case .running where isKnown && id == lastJob: jobs[id]?.phase = .unanswered(since: now)
+            // It says what it ran last; whatever else it was given, this process does not run. And a result that is
+            // lost is no failure of the handler's.
+            case .running, .unrecorded: jobs[id]?.phase = .forsaken
+            case .ending, .reported, .unanswered, .forsaken: break
             }
         }
-        return lost
     }
+
+    /// Whether there are jobs to be had from ``takeUnanswered(after:at:)``.
+    func hasUnanswered(after delay: Duration, at now: Moment) -> Bool {
+        jobs.values.contains { Self.isUnanswered($0, after: delay, at: now) }
+    }
+
+    /// The jobs that ended without a result at least `delay` ago, to be failed now; the ledger is to be asked before.
+    mutating func takeUnanswered(after delay: Duration, at now: Moment) -> [JobID] {
+        let found = jobs.filter { Self.isUnanswered($0.value, after: delay, at: now) }.map(\.key)
+        for id in found { jobs[id]?.phase = .ending }
+        return found
+    }
+
+    private static func isUnanswered(_ held: Held, after delay: Duration, at now: Moment) -> Bool {
+        guard case .unanswered(let since) = held.phase else { return false }
+        return now - since >= delay
+    }
+
+    /// A job could not be failed: that is to be tried again.
+    mutating func remainsUnanswered(_ job: JobID, at now: Moment) { jobs[job]?.phase = .unanswered(since: now) }
 
     /// Another process than the one that was drained or asked for its end.
     private mutating func meet(at now: Moment) {
@@ -123,8 +161,9 @@ struct RunPodWorkerState: Sendable {
     mutating func give(_ job: JobID, _ lease: LeaseID, at now: Moment) {
         jobs[job] = Held(lease: lease, since: now)
         stops.remove(job)
+        unrecorded.removeAll { $0 == job }
         remember(job)
-        slots = max(slots, jobs.count)
+        slots = max(slots, running)
     }
 
     /// A job that never reached it.
@@ -132,26 +171,43 @@ struct RunPodWorkerState: Sendable {
         if jobs[job]?.lease == lease { jobs[job] = nil }
     }
 
-    /// Its result for a job is being recorded, or could not be.
-    mutating func ending(_ job: JobID, _ isEnding: Bool) {
+    /// Its result for a job is being recorded.
+    mutating func ending(_ job: JobID) {
         remember(job)
-        jobs[job]?.isEnding = isEnding
+        jobs[job]?.phase = .ending
+    }
+
+    /// Its result for a job could not be recorded.
+    mutating func unrecorded(_ job: JobID) {
+        jobs[job]?.phase = .unrecorded
+        guard !unrecorded.contains(job) else { return }
+        unrecorded.append(job)
+        if unrecorded.count > Self.memory { unrecorded.removeFirst() }
+    }
+
+    /// Its result for a job was reported to the job's app, which has not recorded it yet: until it has, or the job runs
+    /// under another lease, the job is neither this worker's to fail nor left to others.
+    mutating func reported(_ job: JobID, _ lease: LeaseID, at now: Moment) {
+        jobs[job] = Held(lease: lease, since: jobs[job]?.since ?? now, phase: .reported)
+        stops.remove(job)
+        unrecorded.removeAll { $0 == job }
     }
 
     /// Its result for a job was recorded, or is worth nothing.
     mutating func ended(_ job: JobID) {
         jobs[job] = nil
         stops.remove(job)
+        unrecorded.removeAll { $0 == job }
     }
 
     /// Compares with the jobs that run on it by the ledger, asked for at `asked`: what it holds no longer shall stop.
     mutating func compare(_ running: [JobID: LeaseID], asked: Moment) {
-        for (id, held) in jobs where held.since < asked && !held.isEnding && running[id] != held.lease {
+        for (id, held) in jobs where held.since < asked && held.phase != .ending && running[id] != held.lease {
             jobs[id] = nil
-            if running[id] == nil { stops.insert(id) }
+            if running[id] == nil, held.phase != .reported { stops.insert(id) }
         }
         for (id, lease) in running where jobs[id] == nil {
-            jobs[id] = Held(lease: lease, since: asked)
+            jobs[id] = Held(lease: lease, since: asked, phase: unrecorded.contains(id) ? .unrecorded : .running)
             remember(id)
         }
     }
@@ -182,8 +238,9 @@ struct RunPodWorkerState: Sendable {
     /// named, was lost on the way or has ended without a result.
     func renewedByCall(at now: Moment) -> [LeaseProbe] {
         jobs.compactMap { id, held in
-            if held.isForsaken { return nil }
-            if pingsNameJobs, let ping, now - ping.at < Self.namedAfter, now - held.since > Self.namedAfter,
+            if held.phase == .forsaken { return nil }
+            if held.phase != .reported, pingsNameJobs, let ping, now - ping.at < Self.namedAfter,
+                now - held.since > Self.namedAfter,
                 !ping.jobs.contains(id)
             {
                 return nil
@@ -196,7 +253,7 @@ struct RunPodWorkerState: Sendable {
     func renewedByPing(grace: Duration, at now: Moment) -> [LeaseProbe] {
         if let gone = connections.goneSince, now - gone > grace { return [] }
         return (ping?.jobs ?? []).compactMap { id in
-            jobs[id].flatMap { $0.isForsaken ? nil : LeaseProbe(job: id, lease: $0.lease) }
+            jobs[id].flatMap { $0.phase == .forsaken ? nil : LeaseProbe(job: id, lease: $0.lease) }
         }
     }
 

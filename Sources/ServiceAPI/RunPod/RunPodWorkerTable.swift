@@ -134,7 +134,7 @@ final class RunPodWorkerTable: Sendable {
             key.worker,
             services: [key.endpoint],
             slots: worker.slots,
-            running: worker.jobs.count,
+            running: worker.running,
             isDraining: worker.refusal != nil,
             trouble: trouble
         )

@@ -14,6 +14,9 @@ struct RunPodWorkerTiming: Sendable {
     var orphanGrace: Duration = .seconds(10)
     /// How long the ledger may be away before a result is refused with 503, to be sent again.
     var patience: Duration = .seconds(20)
+    /// How long a job may have been over by its worker's words before it fails for want of a result: the result may have
+    /// been taken in by another API and be on its way.
+    var unanswered: Duration = .seconds(10)
     /// How long a silent worker is remembered.
     var memory: Duration = .seconds(600)
 

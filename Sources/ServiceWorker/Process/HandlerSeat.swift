@@ -18,6 +18,9 @@ actor HandlerSeat {
         let logger: Logger
     }
 
+    /// How much of the end of a process's output its log line has, in bytes.
+    private static let loggedOutput = 1024
+
     private let index: Int
     private let gpu: Int?
     private let setting: Setting
@@ -129,15 +132,14 @@ actor HandlerSeat {
     }
 
     private func exited(_ name: String, _ exit: HandlerExit) {
-        guard name == self.name, let process else { return }
-        let output = process.output.tail(4096)
+        guard name == self.name, process != nil else { return }
         let isOurDoing =
             switch supervision.phase {
             case .stopping, .killed: true
             case .idle, .starting, .ready, .backingOff, .ended: false
             }
-        let words = output.isEmpty ? exit.description : "\(exit.description); its last output:\n\(output)"
-        feed.remove(name, JobError(.handler, words), isOurDoing: isOurDoing)
+        // No word of what it wrote: that tells of the jobs of others, and belongs to the operators.
+        feed.remove(name, JobError(.handler, exit.description), isOurDoing: isOurDoing)
         if !isOurDoing { report(exit.description) }
         register(name, nil)
         self.process = nil
@@ -150,7 +152,7 @@ actor HandlerSeat {
         trouble = EngineTrouble(at: .now, message: message, output: output)
         logger.warning(
             "handler ended or did not start",
-            metadata: [LogKey.error: "\(message)", "output": "\(output.suffix(2000))"]
+            metadata: [LogKey.error: "\(message)", "output": "\(process?.output.tail(Self.loggedOutput) ?? "")"]
         )
     }
 

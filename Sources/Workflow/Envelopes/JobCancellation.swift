@@ -26,7 +26,7 @@ public struct JobCancellation: Sendable, Hashable {
 
     /// Reads a message's body; nil when it is something else.
     public init?(body: [UInt8]) {
-        guard body.starts(with: Self.beginning), let end = body.firstIndex(of: UInt8(ascii: "\n")),
+        guard body.count < 256, body.starts(with: Self.beginning), let end = body.firstIndex(of: UInt8(ascii: "\n")),
             let head = try? JSON(parsing: Array(body[..<end])), let id = head["cancel"]?.string.flatMap({ MeshID($0) })
         else { return nil }
         job = id

@@ -127,7 +127,7 @@ public enum JobRules {
         guard job.state == .running, let startedAt = job.startedAt, startedAt + job.timeout <= now else { return nil }
         let error = JobError(
             .timeout,
-            "the attempt took longer than the stage's limit of \(Quantity.text(job.timeout))"
+            "the attempt took longer than its limit of \(Quantity.text(job.timeout))"
         )
         return fail(job, error, at: now, jitter: jitter)
     }
