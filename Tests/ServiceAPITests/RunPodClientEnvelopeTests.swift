@@ -86,7 +86,7 @@ import Workflow
         arguments: [
             ("contract_version", "3.0", "2.1"), ("contract_version", 2, "2.1"), ("contract_version", .null, "2.1"),
             ("target", ["service": "GRACE", "module": "FACE"], "OCR, asr, tts"),
-            ("target", ["service": "PENNY", "module": "asr"], "grace, grace-tts"),
+            ("target", ["service": "PENNY", "module": "asr"], "modules: grace, grace-tts, judge, vectors"),
             ("target", ["service": "plain", "module": "asr"], "none"),
             ("target", ["service": "GRACE"], "target.module"),
             ("target", ["module": 5], "target.module"), ("target", ["module": "asr", "service": 5], "target.service"),

@@ -116,12 +116,26 @@ import Workflow
         state.compare([job: lease], asked: start + .seconds(60))
         state.asks(for: 1, lastJob: job, isIdle: true, at: start + .seconds(60))
         #expect(!state.hasUnanswered(after: .zero, at: start + .seconds(90)) && state.running == 0)
-        #expect(state.renewedByCall(at: start + .seconds(60)).map(\.job) == [job], "or others would run it again")
+        #expect(state.renewedByCall(at: start + .seconds(60)).isEmpty, "its lease is long, and would become short")
         state.compare([job: LeaseID()], asked: start + .seconds(61))
         #expect(state.jobs[job]?.phase == .running && state.stops.isEmpty)
         state.reported(job, lease, at: start + .seconds(62))
         state.compare([:], asked: start + .seconds(63))
         #expect(state.jobs.isEmpty && state.stops.isEmpty, "what was handed in is not to be stopped")
+    }
+
+    @Test func whatAnotherAPIReportedIsNotFailedHere() {
+        let (given, unknown) = (MeshID(), MeshID())
+        let leases = [given: LeaseID(), unknown: LeaseID()]
+        var state = RunPodWorkerState(at: start)
+        state.give(given, leases[given] ?? LeaseID(), at: start)
+        state.asks(for: 1, lastJob: given, isIdle: true, at: start + .seconds(1))
+        #expect(state.hasUnanswered(after: .zero, at: start + .seconds(1)))
+        state.compare(leases, reported: [given, unknown], asked: start + .seconds(2))
+        state.asks(for: 1, lastJob: unknown, isIdle: true, at: start + .seconds(3))
+        #expect(!state.hasUnanswered(after: .zero, at: start + .seconds(30)))
+        #expect(state.jobs.values.allSatisfy { $0.phase == .reported } && state.jobs.count == 2)
+        #expect(state.renewedByCall(at: start + .seconds(4)).isEmpty)
     }
 
     @Test func aResultThatWasLostHereIsNoFailureOfTheHandler() {

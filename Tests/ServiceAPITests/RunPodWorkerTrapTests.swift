@@ -121,6 +121,9 @@ import Workflow
             let (first, spare) = (try site.connect(), try site.connect())
             try first.sendTake("w")
             try await fixture.worker("w") { !$0.beat.isDraining }
+            let unknown = try await site.client.send("POST", "/v2/echo/drain/nobody")
+            #expect(unknown.status == 404 && unknown.json["error"]?.string?.contains("nobody") == true)
+            #expect(try await fixture.desk.ledger.workers().count == 1, "nobody is no worker now")
             let answer = try await site.client.send("POST", "/v2/echo/drain/w")
             #expect(answer.status == 200 && answer.json["draining"] == true)
             // The call that is held is over before SIGTERM comes, with no job in it.

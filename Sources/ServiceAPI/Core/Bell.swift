@@ -73,6 +73,8 @@ final class Bell: Sendable {
 extension OneShot<Void> {
     /// Waits until it is finished, at most `limit`; it is finished then.
     ///
+    /// Returns at once while the process stops: who waits in a loop asks `Task.isShuttingDownGracefully` in each turn.
+    ///
     /// - Throws: `CancellationError`.
     func value(within limit: Duration) async throws {
         let timer = Task {

@@ -151,9 +151,16 @@ extension JobDesk {
             usage: usage
         )
         // The app's API may be away, and nobody renews the lease any more: the message must find it in the row.
-        if job.leaseUntil != nil { _ = try await renew([LeaseProbe(job: job.id, lease: lease)], for: Self.settleTime) }
+        let probe = LeaseProbe(job: job.id, lease: lease)
+        if job.leaseUntil != nil { _ = try await renew([probe], for: Self.settleTime) }
         let queue = QueueName.completions(of: job)
-        try await parts.broker.publish([Message(queue: queue, body: completion.body, trace: job.trace)])
+        do {
+            try await parts.broker.publish([Message(queue: queue, body: completion.body, trace: job.trace)])
+        } catch {
+            // The worker hands in again, or is gone: then the job must not wait for it that long.
+            if job.leaseUntil != nil { _ = try await renew([probe]) }
+            throw error
+        }
         // Confirmed, so it will be settled; for as long as the app's API is away the job shows as running.
         let until = ContinuousClock.now + .seconds(5)
         var pause = Duration.milliseconds(20)

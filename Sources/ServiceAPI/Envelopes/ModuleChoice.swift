@@ -42,9 +42,12 @@ struct ModuleChoice: Sendable {
         let wanted = name.lowercased()
         let named = sorted.filter { $0.name == wanted || $0.name.hasPrefix("\(wanted)-") }
         guard named.isEmpty else { return named }
+        // Only those that could be meant: one without modules never serves an envelope.
+        let offered = sorted.filter { !$0.modules.isEmpty }.map(\.name)
         throw Problem(
             .unprocessableContent,
-            "there is no service '\(name.prefix(64))'; there are: \(sorted.map(\.name).joined(separator: ", "))",
+            "there is no service '\(name.prefix(64))'; those with modules: "
+                + (offered.isEmpty ? "none" : offered.joined(separator: ", ")),
             field: "/input/contract/target/service"
         )
     }

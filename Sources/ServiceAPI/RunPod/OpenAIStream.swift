@@ -36,7 +36,7 @@ struct OpenAIStream: Sendable {
             // By bytes: "\r\n" is one character.
             let lines = Array(text.utf8).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
             return lines.filter { !Self.ends.contains(Array($0)) }.flatMap { $0 + Array("\n\n".utf8) }
-        case .string(let text): return text(JSONObject([("content", .string(text))]))
+        case .string(let text): return self.text(JSONObject([("content", .string(text))]))
         case .array(let parts):
             var bytes: [UInt8] = []
             for part in parts { bytes += events(part) }

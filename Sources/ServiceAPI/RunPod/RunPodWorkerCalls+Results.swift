@@ -43,6 +43,7 @@ extension RunPodWorkerCalls {
                 try await patiently { try await settle(id, key, result?.outcome ?? parsed) }
             } catch {
                 table.change(key) { $0.unrecorded(id) }
+                await quietly { try await shorten(id, key) }
                 throw error
             }
             return .runPod(Array("{}".utf8))
@@ -99,6 +100,13 @@ extension RunPodWorkerCalls {
         }
         // Its app is away and will record it later; forgotten here, the job would look as if no result had come.
         table.change(key) { $0.reported(id, lease, at: .now) }
+    }
+
+    /// Gives a job the usual lease again, which a report to its app that failed may have made long.
+    private func shorten(_ id: JobID, _ key: Key) async throws {
+        let job = try await desk.find(id).job
+        guard job.app != nil, job.worker == key.worker, let lease = job.lease, job.leaseUntil != nil else { return }
+        _ = try await desk.renew([LeaseProbe(job: id, lease: lease)], for: timing.lease)
     }
 
     /// Fails the jobs that a worker has run to their end, and whose results never came.

@@ -26,6 +26,9 @@ struct RunPodWorkerCalls: Sendable {
     var timing: RunPodWorkerTiming { table.timing }
     var logger: Logger { desk.parts.logger }
 
+    /// How far this process's clock may be from the ledger's.
+    private static let clockSlack: Duration = .seconds(120)
+
     /// What renews a worker's leases: a call of its own process, or a ping of its other one.
     enum Evidence: Sendable { case call, ping }
 
@@ -76,12 +79,16 @@ struct RunPodWorkerCalls: Sendable {
         query.states = [.running]
         query.worker = key.worker
         var running: [JobID: LeaseID] = [:]
+        var reported: Set<JobID> = []
+        let longest = Timestamp.now + timing.lease + Self.clockSlack
         // One of the mesh's own workers may bear the same name; its jobs are not held by time.
         for job in try await desk.ledger.jobs(query) where job.worker == key.worker && job.leaseUntil != nil {
             running[job.id] = job.lease
+            // No worker's call makes a lease that long; whoever reports a result to a job's app does.
+            if job.app != nil, let until = job.leaseUntil, until > longest { reported.insert(job.id) }
         }
-        let found = running
-        table.change(key) { $0.compare(found, asked: asked) }
+        let (found, ended) = (running, reported)
+        table.change(key) { $0.compare(found, reported: ended, asked: asked) }
     }
 
     /// Renews what a worker has shown to run.
@@ -127,6 +134,9 @@ struct RunPodWorkerCalls: Sendable {
     /// `POST /v2/{endpoint}/drain/{worker}`: no more jobs for this worker, until another process takes its place.
     func drain(_ key: Key) throws -> Response {
         _ = try desk.choice.service(named: key.endpoint)
+        guard table.read(key, { _ in true }) != nil else {
+            throw Problem(.notFound, "no worker '\(key.worker)' has called this server for '\(key.endpoint)'")
+        }
         let running = table.change(key) { worker in
             worker.drain(at: .now)
             return worker.running

@@ -20,6 +20,8 @@ struct RunPodWorkerState: Sendable {
 
         /// Whether the worker has handed in a result for it.
         var hasResult: Bool { phase == .ending || phase == .reported }
+        /// Whether the worker's signs of life renew its lease; that of a reported job was made long, to wait for its app.
+        var isRenewed: Bool { phase != .forsaken && phase != .reported }
     }
 
     /// How far a held job is, as far as is known here.
@@ -201,12 +203,22 @@ struct RunPodWorkerState: Sendable {
     }
 
     /// Compares with the jobs that run on it by the ledger, asked for at `asked`: what it holds no longer shall stop.
-    mutating func compare(_ running: [JobID: LeaseID], asked: Moment) {
+    ///
+    /// - Parameter reported: those of them whose results an API has reported to their apps, by the length of their leases.
+    mutating func compare(_ running: [JobID: LeaseID], reported: Set<JobID> = [], asked: Moment) {
         for (id, held) in jobs where held.since < asked && held.phase != .ending && running[id] != held.lease {
             jobs[id] = nil
             if running[id] == nil, held.phase != .reported { stops.insert(id) }
         }
+        for id in reported {
+            guard let held = jobs[id], held.lease == running[id] else { continue }
+            if held.phase != .ending, held.phase != .unrecorded { jobs[id]?.phase = .reported }
+        }
         for (id, lease) in running where jobs[id] == nil {
+            if reported.contains(id), !unrecorded.contains(id) {
+                jobs[id] = Held(lease: lease, since: asked, phase: .reported)
+                continue
+            }
             jobs[id] = Held(lease: lease, since: asked, phase: unrecorded.contains(id) ? .unrecorded : .running)
             remember(id)
         }
@@ -238,8 +250,8 @@ struct RunPodWorkerState: Sendable {
     /// named, was lost on the way or has ended without a result.
     func renewedByCall(at now: Moment) -> [LeaseProbe] {
         jobs.compactMap { id, held in
-            if held.phase == .forsaken { return nil }
-            if held.phase != .reported, pingsNameJobs, let ping, now - ping.at < Self.namedAfter,
+            if !held.isRenewed { return nil }
+            if pingsNameJobs, let ping, now - ping.at < Self.namedAfter,
                 now - held.since > Self.namedAfter,
                 !ping.jobs.contains(id)
             {
@@ -253,7 +265,7 @@ struct RunPodWorkerState: Sendable {
     func renewedByPing(grace: Duration, at now: Moment) -> [LeaseProbe] {
         if let gone = connections.goneSince, now - gone > grace { return [] }
         return (ping?.jobs ?? []).compactMap { id in
-            jobs[id].flatMap { $0.phase == .forsaken ? nil : LeaseProbe(job: id, lease: $0.lease) }
+            jobs[id].flatMap { !$0.isRenewed ? nil : LeaseProbe(job: id, lease: $0.lease) }
         }
     }
 
