@@ -119,7 +119,8 @@ struct RunPodWorkerRoutes: Sendable {
                     "worker": ["type": "string"], "draining": ["type": "boolean"], "running": ["type": "integer"],
                 ],
             ]
-        )
+        ),
+        .init(status: .notFound, text: "This API knows no such worker."),
     ]
     private static let stopping: [APIRoute.Answer] = [
         .init(
