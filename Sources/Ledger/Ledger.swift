@@ -40,6 +40,9 @@ public protocol Ledger: Sendable {
     @discardableResult
     func create(_ jobs: [JobRecord]) async throws(LedgerError) -> [JobCreation]
 
+    /// The jobs that the dedup keys of these labels stand for, in their order; nil for one without a key, or a new one.
+    func existing(_ labels: [JobLabels]) async throws(LedgerError) -> [JobID?]
+
     /// Records what happened to jobs and whole tasks and advances their runs: the heart of the mesh.
     ///
     /// Locks tasks' runs, then jobs, each by id; drives a ``Settling``; writes what it plans; commits.

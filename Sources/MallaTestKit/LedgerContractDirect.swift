@@ -74,6 +74,12 @@ extension LedgerContract {
                 "what became of the batch"
             )
             try requireEqual(try await fixture.jobs().count, 6, "stored jobs")
+            let asked = [record("new", owner: nil), batch[3], record(nil, owner: "crm"), batch[1]]
+            try requireEqual(
+                try await fixture.ledger.existing(asked.compactMap(\.job.labels)),
+                [nil, batch[3].job.id, nil, first.job.id],
+                "what the keys stand for"
+            )
             try await fixture.settle(Settlement(job: first.job.id, event: .cancelled))
             try requireEqual(
                 try await fixture.ledger.create([record("k", owner: "crm"), record("new", owner: nil)]),

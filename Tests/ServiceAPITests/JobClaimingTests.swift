@@ -116,7 +116,8 @@ import Workflow
             let unknown = try await client.post("/jobs/claim", ["worker_id": "w-1", "task_types": ["ocr"]])
             #expect(unknown.isProblem(422) && unknown.field == "/task_types" && unknown.detail.contains("llm_chat"))
             #expect(try await ids { $0["task_types"] = ["call_analysis"] } == [analysis])
-            #expect(try await ids { $0["model_profiles"] = ["large"] } == [])
+            let large = try await client.post("/jobs/claim", ["worker_id": "w-1", "model_profiles": ["large"]])
+            #expect(large.isProblem(422) && large.field == "/model_profiles")
             #expect(Set(try await ids { $0["task_types"] = ["transcription"] }) == [speech, plain])
             #expect(try await ids { _ in } == [chat])
         }

@@ -252,4 +252,26 @@ import Workflow
             #expect(second.json["id"] == first.json["id"])
         }
     }
+
+    @Test func aRepeatNeedsNoRoom() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.serve { client in
+            let body: JSON = ["task_type": "alpha", "dedup_key": "k"]
+            let first = try await client.send("POST", "/api/v1/jobs", body.bytes)
+            #expect(first.status == 201)
+            // The backlog of alpha is 3.
+            _ = fixture.admission.reserve(2, of: "alpha")
+            let other: JSON = ["task_type": "alpha", "dedup_key": "other"]
+            #expect(try await client.send("POST", "/api/v1/jobs", other.bytes).status == 429)
+            let again = try await client.send("POST", "/api/v1/jobs", body.bytes)
+            #expect(again.status == 200 && again.json["id"] == first.json["id"])
+            let batch: JSON = ["jobs": [body, other]]
+            #expect(try await client.send("POST", "/api/v1/jobs/batch", batch.bytes).status == 429)
+            let repeats: JSON = ["jobs": [body, body]]
+            let answer = try await client.send("POST", "/api/v1/jobs/batch", repeats.bytes)
+            #expect(
+                answer.status == 201 && answer.json["jobs"]?.array?.allSatisfy { $0["id"] == first.json["id"] } == true
+            )
+        }
+    }
 }

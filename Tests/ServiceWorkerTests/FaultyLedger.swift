@@ -71,6 +71,11 @@ final class FaultyLedger: Ledger {
     }
 
     @discardableResult
+    func existing(_ labels: [JobLabels]) async throws(LedgerError) -> [JobID?] {
+        try check()
+        return try await inner.existing(labels)
+    }
+
     func create(_ jobs: [JobRecord]) async throws(LedgerError) -> [JobCreation] {
         try check()
         return try await inner.create(jobs)

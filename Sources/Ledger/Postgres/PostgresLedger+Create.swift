@@ -3,8 +3,8 @@
 // Copyright 2026 the Malla authors
 
 public import Ledger
-import Plumbing
-import Workflow
+public import Plumbing
+public import Workflow
 
 extension PostgresLedger {
     /// Creates direct jobs in one statement.
@@ -49,6 +49,16 @@ extension PostgresLedger {
                 return try await creationsBefore(jobs, keyed: keyed, find: find, or: error)
             }
         }
+    }
+
+    /// The jobs that dedup keys stand for.
+    public func existing(_ labels: [JobLabels]) async throws(LedgerError) -> [JobID?] {
+        let keys = labels.map(PostgresJobColumns.dedup)
+        let keyed = labels.indices.filter { keys[$0] != nil }
+        guard !keyed.isEmpty else { return labels.map { _ in nil } }
+        let find = PostgresCall(Self.findKeys, [PostgresList(keyed.compactMap { keys[$0] })])
+        let found = try Self.positions(try await run(find, on: durable), of: keyed)
+        return labels.indices.map { found[$0] }
     }
 
     /// What became of jobs when a call before this one created them; throws `error` when none did.

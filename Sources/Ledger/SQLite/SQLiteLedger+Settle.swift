@@ -5,7 +5,7 @@
 import Foundation
 import GRDB
 public import Ledger
-import Plumbing
+public import Plumbing
 public import Workflow
 
 extension SQLiteLedger {
@@ -64,6 +64,15 @@ extension SQLiteLedger {
                 }
                 try JobRows.insert(record, db)
                 return .created
+            }
+        }
+    }
+
+    /// The jobs that dedup keys stand for.
+    public func existing(_ labels: [JobLabels]) async throws(LedgerError) -> [JobID?] {
+        try await read { db in
+            try labels.map { labels in
+                try labels.dedupKey.flatMap { try JobRows.find(dedupKey: $0, owner: labels.ownerService, db) }
             }
         }
     }

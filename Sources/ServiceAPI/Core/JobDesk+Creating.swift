@@ -26,9 +26,15 @@ extension JobDesk {
     ) async throws -> [Created] {
         guard !jobs.isEmpty else { return [] }
         for (index, job) in jobs.enumerated() { try check(job, prefix: prefix(index)) }
-        try await checkLimits(jobs)
+        do throws(Problem) {
+            try await checkLimits(jobs)
+            try reserve(jobs)
+        } catch {
+            // A repeat needs no room.
+            guard let known = try await known(jobs, lookingUp: lookingUp) else { throw error }
+            return known
+        }
         let records = jobs.map { record(of: $0) }
-        try reserve(jobs)
         let creations = try await ledger.create(records)
         let fresh = zip(records, creations).filter { $1 == .created }.map(\.0.job)
         // Those that are set aside get their tickets when they become due.
@@ -45,6 +51,18 @@ extension JobDesk {
             }
         }
         return created
+    }
+
+    /// The jobs of repeats; nil when one of them is new.
+    private func known(_ jobs: [NewJob], lookingUp: Bool) async throws -> [Created]? {
+        guard jobs.allSatisfy({ $0.labels.dedupKey != nil }) else { return nil }
+        var known: [Created] = []
+        for (id, job) in zip(try await ledger.existing(jobs.map(\.labels)), jobs) {
+            guard let id else { return nil }
+            let found = Job(id: id, service: job.service.name, createdAt: .now)
+            known.append(Created(job: lookingUp ? try await find(id).job : found, isNew: false))
+        }
+        return known
     }
 
     /// Checks one job's input against its service.

@@ -85,7 +85,10 @@ struct JobClaiming: Sendable {
         let services = desk.choice.services(taskTypes: types ?? [], modelProfiles: profiles ?? []).map(\.name)
         guard !services.isEmpty else {
             let known = desk.choice.offer
-            throw members.wrong("task_types", "no service takes these with these model_profiles; there are: \(known)")
+            throw members.wrong(
+                types == nil ? "model_profiles" : "task_types",
+                "no service takes these with these model_profiles; there are: \(known)"
+            )
         }
         let claim: @Sendable () async throws -> [JobRecord] = {
             try await desk.claim(
