@@ -139,14 +139,6 @@ extension Explainer {
     }
 
     static func make(_ job: Job, _ since: Timestamp, _ cause: Explanation.Cause, _ text: String) -> Explanation {
-        let status =
-            switch job.state {
-            case .waiting: "pending"
-            case .running: "running"
-            case .succeeded: "completed"
-            case .failed, .timedOut: "failed"
-            case .cancelled: "cancelled"
-            }
-        return Explanation(.job, job.id, status: status, since: since, cause: cause, sentence: text)
+        return Explanation(.job, job.id, status: job.state.contractStatus, since: since, cause: cause, sentence: text)
     }
 }

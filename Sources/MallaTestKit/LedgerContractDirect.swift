@@ -14,25 +14,6 @@ extension LedgerContract {
         return JobRecord(job: job, input: Array("{}".utf8))
     }
 
-    private static func deliver(_ fixture: LedgerFixture) async throws -> Int {
-        let app = [CallbackRecord.directApp]
-        let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 100, hold: .seconds(600))
-        try await fixture.ledger.record(
-            taken.map { callback in
-                let attempt = CallbackAttempt(
-                    callback: callback.id,
-                    number: 1,
-                    startedAt: .now,
-                    duration: .zero,
-                    status: 200,
-                    error: nil
-                )
-                return (attempt, .delivered, nil)
-            }
-        )
-        return taken.count
-    }
-
     static let directCases = [
         Case("a job's labels read back wherever the job does") { fixture in
             let jobs = try await fixture.create(2) { labels, index in
@@ -153,7 +134,7 @@ extension LedgerContract {
             let moment = Timestamp.now + .seconds(60)
             try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 10), 1, "swept")
             try requireEqual(try await fixture.jobs().map(\.id), [jobs[0].id], "jobs left")
-            try requireEqual(try await deliver(fixture), 1, "delivered callbacks")
+            try requireEqual(try await fixture.deliverCallbacks(of: CallbackRecord.directApp), 1, "delivered callbacks")
             try requireEqual(try await fixture.ledger.callbacks(of: jobs[0].id).first?.attempts.count, 1, "attempts")
             try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 10), 1, "swept later")
             try requireEqual(try await fixture.ledger.callbacks(of: jobs[0].id).count, 0, "callbacks left")

@@ -7,25 +7,6 @@ import Plumbing
 import Workflow
 
 extension LedgerContract {
-    /// Delivers every callback, so that nothing keeps the ended tasks from being swept.
-    private static func deliver(_ fixture: LedgerFixture) async throws {
-        let app = [LedgerFixture.app]
-        let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 100, hold: .seconds(600))
-        try await fixture.ledger.record(
-            taken.map { callback in
-                let attempt = CallbackAttempt(
-                    callback: callback.id,
-                    number: 1,
-                    startedAt: .now,
-                    duration: .zero,
-                    status: 200,
-                    error: nil
-                )
-                return (attempt, .delivered, nil)
-            }
-        )
-    }
-
     static let viewCases = [
         Case("numbers count each end once, and the same after the sweep") { fixture in
             let query = NumbersQuery(app: LedgerFixture.app, user: nil)
@@ -57,7 +38,7 @@ extension LedgerContract {
             )
             try requireEqual(past, [], "numbers of yesterday")
 
-            try await deliver(fixture)
+            try await fixture.deliverCallbacks(of: LedgerFixture.app)
             try requireEqual(
                 try await fixture.ledger.sweep(finishedBefore: .now - .seconds(60), limit: 10),
                 0,

@@ -14,9 +14,6 @@ struct ResultPacker: Sendable {
         var stored: Completion.StoredResult?
     }
 
-    /// How many lists and objects of a result may lie within each other: templates of workflows put it into others.
-    static let maxDepth = 100
-
     private static let tries = 4
 
     private let service: ServiceDefinition
@@ -52,7 +49,7 @@ struct ResultPacker: Sendable {
         if case .native = service.engine, service.output == nil { return }
         let value: JSON
         do {
-            value = try JSON(parsing: result, maxDepth: Self.maxDepth)
+            value = try JSON(parsing: result, maxDepth: Completion.maxResultDepth)
         } catch {
             throw JobError(
                 .handler,
@@ -74,10 +71,9 @@ struct ResultPacker: Sendable {
         var failures = 0
         while true {
             do {
-                // Under the lease: a stale attempt must not write over the one that counts.
                 return try await media.store(
                     ByteStream(chunk: result),
-                    key: "derived/\(lease)/result.json",
+                    key: Completion.mediaKey(of: lease),
                     contentType: "application/json",
                     origin: nil,
                     limit: result.count

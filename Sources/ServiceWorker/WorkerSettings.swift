@@ -26,7 +26,7 @@ public struct WorkerSettings: Sendable {
     /// After how long a completion that is not settled is sent again; the pause doubles up to a minute.
     public var resendInterval: Duration = .seconds(5)
     /// Results above this many bytes travel as media references.
-    public var inlineLimit = 256 * 1024
+    public var inlineLimit = Completion.inlineLimit
     /// The delays between calls while the ledger or the broker is away.
     public var retry = Backoff(base: .milliseconds(100), cap: .seconds(5))
 

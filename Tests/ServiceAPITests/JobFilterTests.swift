@@ -103,14 +103,14 @@ import Workflow
             do {
                 let records = try await fixture.desk.claim(services: ["chat"], worker: "w", limit: 1)
                 #expect(records.count == 1)
-                _ = JobDelivery(records, desk: fixture.desk)
+                _ = AnswerDelivery(records, desk: fixture.desk)
             }
             let again = try #require(try await client.claim("w-2") { $0["wait_seconds"] = 20 }.first)
             #expect(again["id"]?.string == id && again["attempt"] == 2)
             // One that has arrived stays where it is.
             _ = try await client.create()
             let records = try await fixture.desk.claim(services: ["chat"], worker: "w", limit: 1)
-            let delivery = JobDelivery(records, desk: fixture.desk)
+            let delivery = AnswerDelivery(records, desk: fixture.desk)
             delivery.succeed()
             _ = consume delivery
             #expect(try await client.claim { $0["wait_seconds"] = 0.2 }.isEmpty)

@@ -108,9 +108,9 @@ import Workflow
         let records = try await fixture.desk.claim(services: ["echo"], worker: "w", limit: 1)
         let probes = records.compactMap(\.probe)
         let desk = fixture.desk
-        _ = RunPodWorkerDelivery { try? await desk.handBack(probes) }
+        _ = AnswerDelivery { try? await desk.handBack(probes) }
         while try await fixture.job(id).state != .waiting { try await Task.sleep(for: .milliseconds(5)) }
-        let sent = RunPodWorkerDelivery { Issue.record("what was sent must not go back") }
+        let sent = AnswerDelivery { Issue.record("what was sent must not go back") }
         sent.succeed()
         try await fixture.serve { _ in }
     }

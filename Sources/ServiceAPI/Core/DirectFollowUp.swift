@@ -25,12 +25,8 @@ struct DirectFollowUp: SettledFollowUp {
             admission.post(outcome.ready)
             for service in Set(outcome.ready.map(\.service)) { bell.ring(service) }
         }
-        let leases = outcome.cancelled.compactMap(\.lease)
-        if !leases.isEmpty { results.tell(.cancelled(leases)) }
+        SettledHints(results: results).settled(outcome)
         callbacks.enqueue(outcome.callbacks)
-        let ended = outcome.ended.map(\.id)
-        guard !ended.isEmpty else { return }
-        ends.ended(ended)
-        results.tell(.ended(ended))
+        if !outcome.ended.isEmpty { ends.ended(outcome.ended.map(\.id)) }
     }
 }

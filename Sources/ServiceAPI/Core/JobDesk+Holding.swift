@@ -14,7 +14,7 @@ import Workflow
 extension JobDesk {
     /// Claims due jobs of these services for a worker elsewhere, the services in turn; waits up to `wait` for one.
     ///
-    /// Who claims must see to it that the jobs arrive: see ``JobDelivery``.
+    /// Who claims must see to it that the jobs arrive: see ``AnswerDelivery``.
     func claim(
         services: [String],
         taskTypes: [String]? = nil,
@@ -177,7 +177,7 @@ extension JobDesk {
         let who = holder.lease.map { "lease '\($0)'" } ?? "worker '\(holder.worker.prefix(100))'"
         return Problem(
             .conflict,
-            "\(who) does not hold the job: it is \(JobWords.status(of: job.state))"
+            "\(who) does not hold the job: it is \(job.state.contractStatus)"
                 + (job.state == .running ? " elsewhere" : ""),
             field: holder.lease == nil ? "/worker_id" : "/lease_id"
         )

@@ -8,9 +8,6 @@ import Workflow
 
 /// What a result that comes over HTTP is held against, and what it cost.
 extension JobDesk {
-    /// How many lists and objects of a result may lie within each other, as for the mesh's own workers.
-    static let resultDepth = 100
-
     func check(_ result: JSON, _ size: Int, of job: Job) throws(Problem) {
         guard size <= Completion.maxResultSize else {
             throw Problem(
@@ -19,10 +16,10 @@ extension JobDesk {
                 field: "/result"
             )
         }
-        guard result.depth <= Self.resultDepth else {
+        guard result.depth <= Completion.maxResultDepth else {
             throw Problem(
                 .unprocessableContent,
-                "the result nests deeper than \(Self.resultDepth) lists and objects",
+                "the result nests deeper than \(Completion.maxResultDepth) lists and objects",
                 field: "/result"
             )
         }
@@ -36,14 +33,9 @@ extension JobDesk {
 
     /// What is known of a job's use: what its worker says, and the time it was held at the service's price.
     func spent(on job: Job, _ usage: JobUsage?) -> JobUsage {
-        var usage = usage ?? JobUsage()
-        guard let service = choice.services[job.service], let startedAt = job.startedAt else { return usage }
-        let held = max(.zero, Timestamp.now - startedAt)
-        if usage.gpuMilliseconds == nil, service.gpus != .none {
-            usage.gpuMilliseconds = Int(held.wholeMilliseconds)
-        }
-        if usage.costUSD == nil, let price = service.pricePerHour { usage.costUSD = held / .seconds(3600) * price }
-        return usage
+        let told = usage ?? JobUsage()
+        guard let service = choice.services[job.service], let startedAt = job.startedAt else { return told }
+        return JobUsage(told: told, held: max(.zero, Timestamp.now - startedAt), by: service)
     }
 }
 

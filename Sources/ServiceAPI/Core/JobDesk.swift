@@ -137,7 +137,7 @@ struct JobDesk: Sendable {
         let hint = job.task != nil && job.state.isFinal ? "; a job of a task that ended is retried as a new task" : ""
         return Problem(
             .conflict,
-            "the job \(job.state.isFinal ? "has ended as" : "is") \(JobWords.status(of: job.state)): it can't \(what)\(hint)",
+            "the job \(job.state.isFinal ? "has ended as" : "is") \(job.state.contractStatus): it can't \(what)\(hint)",
             field: "status"
         )
     }

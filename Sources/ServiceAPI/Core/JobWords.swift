@@ -11,15 +11,4 @@ enum JobWords {
         "pending": [.waiting], "queued": [.waiting], "running": [.running], "completed": [.succeeded],
         "failed": [.failed, .timedOut], "cancelled": [.cancelled],
     ]
-
-    /// The status of the contract.
-    static func status(of state: JobState) -> String {
-        switch state {
-        case .waiting: "pending"
-        case .running: "running"
-        case .succeeded: "completed"
-        case .failed, .timedOut: "failed"
-        case .cancelled: "cancelled"
-        }
-    }
 }

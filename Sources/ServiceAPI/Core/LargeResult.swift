@@ -9,19 +9,16 @@ import Workflow
 struct LargeResult: Sendable {
     let media: any MediaStore
 
-    /// The largest result in bytes that travels in a message.
-    static let inlineLimit = 256 * 1024
-
-    /// Stores a large result under its lease, so that no stale attempt writes over it; nil for one that may travel.
+    /// Stores a large result; nil for one that may travel.
     func store(_ result: [UInt8], lease: LeaseID) async throws -> Completion.StoredResult? {
-        guard result.count > Self.inlineLimit else { return nil }
+        guard result.count > Completion.inlineLimit else { return nil }
         let stream = ByteStream { continuation in
             continuation.yield(result)
             continuation.finish()
         }
         let stored = try await media.store(
             stream,
-            key: "derived/\(lease)/result.json",
+            key: Completion.mediaKey(of: lease),
             contentType: "application/json",
             origin: nil,
             limit: result.count

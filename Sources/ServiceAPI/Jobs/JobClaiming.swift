@@ -106,7 +106,7 @@ struct JobClaiming: Sendable {
         let records = wait > .zero ? try await context.whileConnected(claim) : try await claim()
         let taken = records.map(\.job)
         tally.claimed(worker, services: services, slots: limit, jobs: taken, for: lease ?? desk.leaseDuration)
-        let delivery = JobDelivery(records, desk: desk)
+        let delivery = AnswerDelivery(records, desk: desk)
         let jobs = try records.map { record in
             let json = try JobForm.json(of: record)
             // For the one who runs it alone; nobody else is shown these keys.

@@ -53,7 +53,7 @@ struct JobCreating: Sendable {
 
     private func create(_ request: Request, _ context: ServiceContext) async throws -> Response {
         let key = try Self.key(of: request)
-        let trace = Self.trace(of: request)
+        let trace = request.traceparent
         let reader = NewJobReader(choice: desk.choice, caller: context.caller, trace: trace, key: key)
         let job = try reader.job(from: try await request.object(upTo: settings.maxBody))
         guard let created = try await desk.create([job]).first else {
@@ -85,7 +85,7 @@ struct JobCreating: Sendable {
         let reader = NewJobReader(
             choice: desk.choice,
             caller: context.caller,
-            trace: Self.trace(of: request),
+            trace: request.traceparent,
             key: nil
         )
         var jobs: [(index: Int, job: NewJob)] = []
@@ -127,11 +127,5 @@ struct JobCreating: Sendable {
             throw Problem(.unprocessableContent, "give a key of 1 to 255 characters", field: "Idempotency-Key")
         }
         return key
-    }
-
-    private static func trace(of request: Request) -> String? {
-        guard let name = HTTPField.Name("traceparent"), let trace = request.headers[name] else { return nil }
-        // Anything else is no W3C trace, and would travel through every queue.
-        return trace.utf8.count == 55 && trace.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? trace : nil
     }
 }

@@ -30,7 +30,7 @@ enum JobForm {
                 ("owner_service", text(labels.ownerService)), ("owner_ref", text(labels.ownerRef)),
                 ("task_type", text(labels.taskType)), ("model_profile", text(labels.modelProfile)),
                 ("user", text(labels.user)), ("dedup_key", text(labels.dedupKey)),
-                ("status", .string(JobWords.status(of: job.state))), ("priority", number(labels.priority)),
+                ("status", .string(job.state.contractStatus)), ("priority", number(labels.priority)),
                 ("attempt", number(job.attempt)), ("failures", number(job.failures)),
                 ("max_attempts", number(job.maxAttempts)), ("error", error(of: job)),
                 ("worker_id", text(job.worker)), ("lease_id", text(job.lease?.description)),

@@ -85,7 +85,7 @@ struct StatisticsRoutes: Sendable {
         var states: [String: Int] = [
             "pending": 0, "running": 0, "completed": 0, "failed": 0, "cancelled": 0,
         ]
-        for (state, count) in numbers.states { states[JobWords.status(of: state), default: 0] += count }
+        for (state, count) in numbers.states { states[state.contractStatus, default: 0] += count }
         let errors = numbers.errors.map { ($0.key.rawValue, JSON.number(JSONNumber($0.value))) }.sorted { $0.0 < $1.0 }
         let names = ["pending", "running", "completed", "failed", "cancelled"]
         return [

@@ -123,7 +123,7 @@ struct RunPodClientCalls: Sendable {
         job.token = caller
         // RunPod names no user: its clients are told apart by their tokens.
         job.labels.user = job.labels.ownerService ?? caller
-        job.trace = Self.trace(of: request)
+        job.trace = request.traceparent
         guard let created = try await desk.create([job]).first else {
             throw Problem(.internalServerError, "the job was not created")
         }
@@ -169,13 +169,6 @@ struct RunPodClientCalls: Sendable {
             throw Problem(.badRequest, "'wait' must be a whole number of milliseconds", field: "wait")
         }
         return .milliseconds(min(max(milliseconds, Self.waits.lowerBound), Self.waits.upperBound))
-    }
-
-    /// The request's trace context, when it looks like one.
-    private static func trace(of request: Request) -> String? {
-        guard let name = HTTPField.Name("traceparent"), let text = request.headers[name] else { return nil }
-        let isPlain = text.unicodeScalars.allSatisfy { "0123456789abcdef-".unicodeScalars.contains($0) }
-        return text.utf8.count == 55 && isPlain ? text : nil
     }
 
     private static func unknown(_ id: String, _ endpoint: String) -> Problem {

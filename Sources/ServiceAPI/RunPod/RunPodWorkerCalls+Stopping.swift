@@ -46,7 +46,7 @@ extension RunPodWorkerCalls {
 
     private func tell(_ jobs: Set<JobID>, _ key: Key) -> Response {
         let json: JSON = ["jobsToStop": .array(jobs.map { .string($0.description) })]
-        let delivery = RunPodWorkerDelivery { [table] in table.change(key) { $0.restoreStops(jobs) } }
+        let delivery = AnswerDelivery { [table] in table.change(key) { $0.restoreStops(jobs) } }
         return .runPod(json.bytes, delivery)
     }
 }

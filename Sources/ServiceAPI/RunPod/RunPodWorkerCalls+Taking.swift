@@ -88,21 +88,11 @@ extension RunPodWorkerCalls {
             for probe in probes { worker.give(probe.job, probe.lease, at: .now) }
         }
         let objects = records.map(Self.object)
-        let delivery = RunPodWorkerDelivery { [self] in
+        let delivery = AnswerDelivery { [self] in
             table.change(key) { worker in
                 for probe in probes { worker.takeBack(probe.job, probe.lease) }
             }
-            do {
-                try await desk.handBack(probes)
-            } catch {
-                // Their leases run out.
-                logger.warning(
-                    "jobs that were not delivered can't be handed back",
-                    metadata: [
-                        LogKey.worker: "\(key.worker)", LogKey.error: "\(error)",
-                    ]
-                )
-            }
+            await desk.handBackLost(probes)
         }
         guard asList else { return .runPod(objects[0], delivery) }
         return .runPod(

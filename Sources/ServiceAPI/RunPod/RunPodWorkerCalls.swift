@@ -151,15 +151,9 @@ struct RunPodWorkerCalls: Sendable {
 }
 
 extension Response {
-    /// An answer that carries something which goes back when it can't be sent.
-    static func runPod(_ bytes: [UInt8], _ delivery: RunPodWorkerDelivery) -> Response {
-        let buffer = ByteBuffer(bytes: bytes)
-        let body = ResponseBody(contentLength: buffer.readableBytes) { writer in
-            try await writer.write(buffer)
-            try await writer.finish(nil)
-            delivery.succeed()
-        }
-        return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
+    /// RunPod's form of ``delivering(_:_:contentType:)``.
+    static func runPod(_ bytes: [UInt8], _ delivery: AnswerDelivery) -> Response {
+        delivering(bytes, delivery, contentType: "application/json")
     }
 
     /// The only answer that makes a worker wait before it asks again: 5 s.

@@ -14,7 +14,7 @@ struct HandlerExchange: Sendable {
     let settings: ProcessEngineSettings
 
     /// Above what a result may have, so that one which is too deep is judged by itself and harms no neighbour.
-    private static let maxDepth = ResultPacker.maxDepth + 60
+    private static let maxDepth = Completion.maxResultDepth + 60
 
     /// Takes in what the process hands in, and answers with jobs, perhaps after a wait.
     func answer(

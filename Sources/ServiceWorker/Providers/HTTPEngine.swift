@@ -100,7 +100,7 @@ public final class HTTPEngine: Engine {
         }
         guard !answer.body.isEmpty else { return .null }
         do {
-            return try JSON(parsing: answer.body, maxDepth: ResultPacker.maxDepth)
+            return try JSON(parsing: answer.body, maxDepth: Completion.maxResultDepth)
         } catch {
             throw UpstreamFailure.unreadable("its answer is not JSON: \(error.message) (byte \(error.offset))")
         }

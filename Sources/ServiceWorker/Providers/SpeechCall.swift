@@ -175,7 +175,7 @@ struct SpeechCall: Sendable {
             throw UpstreamFailure(status: answer.head.status, contentType: type, body: answer.body, from: upstream)
         }
         do {
-            return try JSON(parsing: answer.body, maxDepth: ResultPacker.maxDepth)
+            return try JSON(parsing: answer.body, maxDepth: Completion.maxResultDepth)
         } catch {
             throw UpstreamFailure.unreadable("its answer is not JSON: \(error.message) (byte \(error.offset))")
         }

@@ -27,6 +27,15 @@ public struct Completion: Sendable, Hashable {
     /// The largest result in bytes that a job may have; the rest goes to the media store by the handler's own hand.
     public static let maxResultSize = 16 << 20
 
+    /// The largest result in bytes that travels in the message itself; a larger one goes to the media store.
+    public static let inlineLimit = 256 << 10
+
+    /// How many lists and objects of a result may lie within each other: templates of workflows put it into others.
+    public static let maxResultDepth = 100
+
+    /// Where a large result is stored: under its lease, so that no stale attempt writes over the one that counts.
+    public static func mediaKey(of lease: LeaseID) -> String { "derived/\(lease)/result.json" }
+
     /// A result that lies in the media store.
     public struct StoredResult: Sendable, Hashable {
         /// The media's reference, `s3://bucket/key`.

@@ -17,6 +17,17 @@ public enum JobState: String, Sendable, Hashable, CaseIterable {
     /// Ended because its deadline passed.
     case timedOut = "timed_out"
 
+    /// The status of the job contract: a timed-out job shows as failed.
+    public var contractStatus: String {
+        switch self {
+        case .waiting: "pending"
+        case .running: "running"
+        case .succeeded: "completed"
+        case .failed, .timedOut: "failed"
+        case .cancelled: "cancelled"
+        }
+    }
+
     /// Whether the state never changes again.
     public var isFinal: Bool { self != .waiting && self != .running }
 }

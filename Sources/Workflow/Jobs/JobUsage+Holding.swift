@@ -2,21 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-internal import Plumbing
-internal import Workflow
+import Plumbing
 
 extension JobUsage {
     /// What one attempt used: what its handler told, and what follows from the time for which it held its slot.
     ///
     /// The cost is what an upstream asks for its tokens where that is known, else the time held at the service's price.
-    init(told: JobUsage, held: Duration, by service: ServiceDefinition) {
+    public init(told: JobUsage, held: Duration, by service: ServiceDefinition) {
         self = told
         if gpuMilliseconds == nil, service.gpus != .none { gpuMilliseconds = Int(held.wholeMilliseconds) }
         if costUSD == nil, let price = service.pricePerHour { costUSD = held.inSeconds / 3600 * price }
     }
 
     /// Both together; what neither knows stays unknown.
-    static func + (left: JobUsage, right: JobUsage) -> JobUsage {
+    public static func + (left: JobUsage, right: JobUsage) -> JobUsage {
         JobUsage(
             gpuMilliseconds: sum(left.gpuMilliseconds, right.gpuMilliseconds),
             costUSD: left.costUSD.map { $0 + (right.costUSD ?? 0) } ?? right.costUSD,
