@@ -15,7 +15,9 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+]
 
 let ports: [Target.Dependency] = ["BrokerClient", "Ledger", "ResultStore", "MediaStore"]
 /// What both APIs are made of.
@@ -33,13 +35,17 @@ func cLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
 let package = Package(
     name: "malla",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "malla", targets: ["Malla"])],
+    products: [
+        .executable(name: "malla", targets: ["Malla"]),
+        .executable(name: "malla-chaos", targets: ["MallaChaos"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -151,6 +157,12 @@ let package = Package(
             ]
         ),
 
+        // Faults, load and the checker of histories: it sees the mesh from outside, as its users do.
+        .executableTarget(
+            name: "MallaChaos",
+            dependencies: ["HTTPTransfer", "Workflow", "Plumbing", crypto, logging, arguments] + nio
+        ),
+
         // Tests
         .target(name: "MallaTestKit", dependencies: ports + ["HTTPTransfer", "Workflow", "Plumbing", logging]),
         .testTarget(name: "LayoutTests"),
@@ -223,6 +235,7 @@ let package = Package(
                 "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging,
             ]
         ),
+        .testTarget(name: "ChaosTests", dependencies: ["MallaChaos", "Workflow", "Plumbing", "MallaTestKit", logging]),
         .testTarget(
             name: "MeshTests",
             dependencies: ports + adapters + ["Malla", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging]

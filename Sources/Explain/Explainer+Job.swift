@@ -139,6 +139,6 @@ extension Explainer {
     }
 
     static func make(_ job: Job, _ since: Timestamp, _ cause: Explanation.Cause, _ text: String) -> Explanation {
-        return Explanation(.job, job.id, status: job.state.contractStatus, since: since, cause: cause, sentence: text)
+        Explanation(.job, job.id, status: job.state.contractStatus, since: since, cause: cause, sentence: text)
     }
 }

@@ -23,6 +23,7 @@ import Testing
         ("Completions", "Completions", 4), ("Callbacks", "Callbacks", 4), ("Fairness", "Fairness", 4),
         ("Explain", "Explain", 4), ("AppAPI", "AppAPI", 5), ("ServiceAPI", "ServiceAPI", 5),
         ("ServiceWorker", "ServiceWorker", 5), ("Malla", "Malla", 6), ("MallaTestKit", "MallaTestKit", 7),
+        ("MallaChaos", "MallaChaos", 7),
     ]
 
     private static let shared: Set<String> = ["Completions", "Callbacks", "Fairness", "Explain"]
