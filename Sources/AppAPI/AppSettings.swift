@@ -37,6 +37,10 @@ public struct AppSettings: Sendable {
     public var retention: Duration? = .seconds(30 * 86400)
     /// The largest media in bytes that is fetched for a payload.
     public var fetchLimit = 64 << 20
+    /// The delay before each attempt at a callback (`CALLBACK_RETRIES`); nil for those of the contract.
+    public var callbackRetries: [Duration]?
+    /// How long a receiver of callbacks may take for an attempt (`CALLBACK_TIMEOUT`).
+    public var callbackTimeout: Duration = .seconds(15)
     /// The largest upload in bytes that a media store of files takes.
     public var uploadLimit = 1 << 30
     /// The largest `data:` URL in bytes, decoded.
@@ -59,7 +63,9 @@ public struct AppSettings: Sendable {
             secrets: callbackSecrets,
             token: tokens.first.map { NamedTokens.split($0).token },
             callbackURL: callbackURL,
-            tokenOrigins: callbackTokenOrigins
+            tokenOrigins: callbackTokenOrigins,
+            retries: callbackRetries,
+            timeout: callbackTimeout
         )
     }
 }

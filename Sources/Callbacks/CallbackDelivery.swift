@@ -17,6 +17,7 @@ public struct CallbackDelivery: Sendable {
     private let secrets: [WebhookSecret]
     private let token: String?
     private let tokenOrigins: Set<URLOrigin>
+    private let retries: [Duration]?
     private let timeout: Duration
     private let logger: Logger
     private let records: Batcher<Entry, Void>
@@ -26,16 +27,15 @@ public struct CallbackDelivery: Sendable {
     /// - Parameters:
     ///   - trusted: sends to the operator's own receivers.
     ///   - guarded: sends to clients' URLs; it must refuse forbidden networks.
-    ///   - timeout: how long a receiver may take for the whole of an attempt.
     public init(
         settings: CallbackSettings,
         trusted: any HTTPTransferring,
         guarded: any HTTPTransferring,
         ledger: any Ledger,
-        logger: Logger,
-        timeout: Duration = .seconds(15)
+        logger: Logger
     ) {
-        self.timeout = timeout
+        retries = settings.retries
+        timeout = settings.timeout
         self.trusted = trusted
         self.guarded = guarded
         secrets = settings.secrets
@@ -61,7 +61,7 @@ public struct CallbackDelivery: Sendable {
             status: verdict.status,
             error: verdict.error
         )
-        let (state, wait) = Self.next(after: verdict, attempts: number, CallbackSchedule.of(callback))
+        let (state, wait) = Self.next(after: verdict, attempts: number, CallbackSchedule.of(callback, retries: retries))
         Counter(label: "malla_callback_attempts_total", dimensions: [("outcome", verdict.outcome)]).increment()
         logger.info(
             "callback attempted",

@@ -31,9 +31,12 @@ struct CallbackSchedule: Sendable {
         longestWait: .zero
     )
 
-    /// The schedule of this callback: RunPod's for a direct job's webhook, else Standard Webhooks'.
-    static func of(_ callback: CallbackRecord) -> CallbackSchedule {
-        callback.app == CallbackRecord.directApp ? runPod : standardWebhooks
+    /// The schedule of this callback: RunPod's for a direct job's webhook, else the operator's or Standard Webhooks'.
+    static func of(_ callback: CallbackRecord, retries: [Duration]? = nil) -> CallbackSchedule {
+        if callback.app == CallbackRecord.directApp { return runPod }
+        let standard = standardWebhooks
+        guard let retries else { return standard }
+        return CallbackSchedule(delays: retries, spread: standard.spread, longestWait: standard.longestWait)
     }
 
     /// How long to wait after `attempts` attempts; nil when there is none left.

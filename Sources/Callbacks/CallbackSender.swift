@@ -17,16 +17,8 @@ public final class CallbackSender: Service {
     private static let longestWaitingList = 5000
     /// How many are taken from the outbox at once.
     private static let oneTake = 200
-    /// A callback that waited longer may already be another process's: it is left to the outbox.
-    private static let longestWait: Duration = CallbackRecord.hold - .seconds(20)
-
-    private struct Waiting {
-        let callback: CallbackRecord
-        let since: ContinuousClock.Instant
-    }
-
     private struct Receiver {
-        var queue = FirstInFirstOut<Waiting>()
+        var queue = FirstInFirstOut<CallbackRecord>()
         var active = 0
         var window = ReceiverWindow()
         /// Whether it stands in the line of those that may start.
@@ -37,31 +29,49 @@ public final class CallbackSender: Service {
         var receivers: [String: Receiver] = [:]
         /// Receivers with something to send, in turn.
         var line = FirstInFirstOut<String>()
-        var known: Set<MeshID> = []
+        /// Those that are here, and since when they are held.
+        var held: [MeshID: ContinuousClock.Instant] = [:]
         var active = 0
     }
 
     private let delivery: CallbackDelivery
+    private let renewal: Duration
     private let state = Mutex(State())
     private let starts: AsyncStream<CallbackRecord>
     private let start: AsyncStream<CallbackRecord>.Continuation
 
     /// Makes a sender; it takes callbacks from the start and sends them while it runs.
-    public init(delivery: CallbackDelivery) {
+    ///
+    /// - Parameter renewal: how old a hold is when it is renewed; most callbacks are gone by then.
+    public init(delivery: CallbackDelivery, renewal: Duration = .seconds(2)) {
         self.delivery = delivery
+        self.renewal = renewal
         (starts, start) = AsyncStream.makeStream()
     }
 
     /// How many more callbacks it takes gladly; a dead receiver's do not count for much, as it holds few of them.
-    private var room: Int { state.withLock { max(0, Self.longestWaitingList - $0.known.count) } }
+    private var room: Int { state.withLock { max(0, Self.longestWaitingList - $0.held.count) } }
 
-    /// Takes the due callbacks of these apps from the ledger's outbox, as many as there is room for.
+    /// Renews the holds of what is here, and takes the due callbacks of these apps from the ledger's outbox.
+    ///
+    /// It takes as many as there is room for.
     ///
     /// - Parameter apps: names of apps; ``CallbackRecord/directApp`` for direct jobs.
     public func takeDue(of apps: [String], from ledger: any Ledger) async throws(LedgerError) {
+        try await renewHolds(in: ledger)
         let room = min(Self.oneTake, room)
         guard room > 0 else { return }
         enqueue(try await ledger.takeCallbacks(apps: apps, limit: room, hold: CallbackRecord.hold))
+    }
+
+    private func renewHolds(in ledger: any Ledger) async throws(LedgerError) {
+        let now = ContinuousClock.now
+        let old = state.withLock { $0.held.filter { now - $0.value >= renewal }.map(\.key) }
+        guard !old.isEmpty else { return }
+        try await ledger.holdCallbacks(old, for: CallbackRecord.hold)
+        state.withLock { state in
+            for id in old where state.held[id] != nil { state.held[id] = now }
+        }
     }
 
     /// Takes callbacks whose hold is this process's; one that is already here is passed over.
@@ -73,9 +83,10 @@ public final class CallbackSender: Service {
                 let name = Self.receiver(of: callback)
                 let receiver = state.receivers[name, default: Receiver()]
                 // What has no place here is left to the outbox.
-                guard receiver.queue.count < receiver.window.longestQueue, state.known.insert(callback.id).inserted
+                guard receiver.queue.count < receiver.window.longestQueue, state.held[callback.id] == nil
                 else { continue }
-                state.receivers[name, default: receiver].queue.append(Waiting(callback: callback, since: now))
+                state.held[callback.id] = now
+                state.receivers[name, default: receiver].queue.append(callback)
                 Self.lineUp(name, &state)
             }
             return Self.takeStartable(&state, now)
@@ -102,7 +113,7 @@ public final class CallbackSender: Service {
         let name = Self.receiver(of: callback)
         let ready = state.withLock { state in
             state.active -= 1
-            state.known.remove(callback.id)
+            state.held[callback.id] = nil
             state.receivers[name]?.active -= 1
             state.receivers[name]?.window.note(answered: answered)
             Self.lineUp(name, &state)
@@ -127,14 +138,15 @@ public final class CallbackSender: Service {
         var ready: [CallbackRecord] = []
         while state.active < inAll, let name = state.line.popFirst() {
             state.receivers[name]?.isInLine = false
-            while let waiting = state.receivers[name]?.queue.popFirst() {
-                guard now - waiting.since < longestWait else {
-                    state.known.remove(waiting.callback.id)
+            while let callback = state.receivers[name]?.queue.popFirst() {
+                // Its hold was not renewed, as the ledger was away: it may be another process's by now.
+                guard let since = state.held[callback.id], now - since < CallbackRecord.hold else {
+                    state.held[callback.id] = nil
                     continue
                 }
                 state.receivers[name]?.active += 1
                 state.active += 1
-                ready.append(waiting.callback)
+                ready.append(callback)
                 break
             }
             lineUp(name, &state)

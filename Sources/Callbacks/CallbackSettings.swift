@@ -13,16 +13,25 @@ public struct CallbackSettings: Sendable {
     /// The other origins that get the token (`CALLBACK_TOKEN_ORIGINS`).
     public var tokenOrigins: [String]
 
+    /// The delay before each attempt at a task's callback (`CALLBACK_RETRIES`); nil for those of Standard Webhooks.
+    public var retries: [Duration]?
+    /// How long a receiver may take for the whole of an attempt (`CALLBACK_TIMEOUT`).
+    public var timeout: Duration
+
     /// Makes settings; without any, callbacks are neither signed nor carry a token.
     public init(
         secrets: [WebhookSecret] = [],
         token: String? = nil,
         callbackURL: String? = nil,
-        tokenOrigins: [String] = []
+        tokenOrigins: [String] = [],
+        retries: [Duration]? = nil,
+        timeout: Duration = .seconds(15)
     ) {
         self.secrets = secrets
         self.token = token
         self.callbackURL = callbackURL
         self.tokenOrigins = tokenOrigins
+        self.retries = retries
+        self.timeout = timeout
     }
 }

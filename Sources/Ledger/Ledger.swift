@@ -105,6 +105,11 @@ public protocol Ledger: Sendable {
     /// Takes due callbacks for `hold`: until then no other process gets them.
     func takeCallbacks(apps: [String], limit: Int, hold: Duration) async throws(LedgerError) -> [CallbackRecord]
 
+    /// Keeps callbacks that this process has for `hold` from now, so that no other process takes them meanwhile.
+    ///
+    /// One whose hold is over already, or that is due at once because it was replayed, is left as it is.
+    func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError)
+
     /// Records attempts, each with the callback's state after it and when it is due again.
     ///
     /// An attempt that is no longer the callback's next one, because it was replayed or someone else was faster, goes

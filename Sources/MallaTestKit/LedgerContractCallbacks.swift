@@ -57,6 +57,33 @@ extension LedgerContract {
             )
             try requireEqual(try await fixture.ledger.takeCallbacks(apps: app, limit: 0, hold: .zero).count, 0, "none")
         },
+        Case("a hold can be renewed, and neither outlives a replay nor hastens a retry") { fixture in
+            let task = try await ended(fixture)
+            let app = [LedgerFixture.app]
+            let taken = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20))
+            let callback = try unwrap(taken.first, "the callback")
+            try await fixture.pass(.seconds(15))
+            try await fixture.ledger.holdCallbacks([callback.id, MeshID()], for: .seconds(20))
+            try await fixture.ledger.holdCallbacks([], for: .seconds(20))
+            try await fixture.pass(.seconds(15))
+            try requireEqual(
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20)).count,
+                0,
+                "taken while the hold is renewed"
+            )
+            try requireEqual(try await fixture.ledger.replayCallbacks(of: task), 1, "replayed")
+            try await fixture.ledger.holdCallbacks([callback.id], for: .seconds(20))
+            let replayed = try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20))
+            try requireEqual(replayed.map(\.id), [callback.id], "taken after the replay")
+            try await fixture.ledger.record([(attempt(callback, 1, status: 500), .pending, .seconds(600))])
+            try await fixture.ledger.holdCallbacks([callback.id], for: .seconds(20))
+            try await fixture.pass(.seconds(30))
+            try requireEqual(
+                try await fixture.ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(20)).count,
+                0,
+                "taken before its retry is due"
+            )
+        },
         Case("attempts are recorded; a delivered or abandoned callback is not taken again until it is replayed") {
             fixture in
             let task = try await ended(fixture)

@@ -88,13 +88,14 @@ import Workflow
                 let ended = try await client.ended()
                 let task = try #require(MeshID(ended))
                 let callback = try #require(try await fixture.ledger.callbacks(of: task).first?.callback)
+                var settings = fixture.settings.callbacks
+                settings.timeout = .milliseconds(300)
                 let delivery = CallbackDelivery(
-                    settings: fixture.settings.callbacks,
+                    settings: settings,
                     trusted: fixture.parts.trustedHTTP,
                     guarded: fixture.parts.guardedHTTP,
                     ledger: fixture.ledger,
-                    logger: fixture.parts.logger,
-                    timeout: .milliseconds(300)
+                    logger: fixture.parts.logger
                 )
                 #expect(await delivery.attempt(callback) == false)
                 let (stored, attempts) = try #require(try await fixture.ledger.callbacks(of: task).first)

@@ -144,6 +144,11 @@ final class FaultyLedger: Ledger {
         return try await inner.takeCallbacks(apps: apps, limit: limit, hold: hold)
     }
 
+    func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError) {
+        try check()
+        try await inner.holdCallbacks(ids, for: hold)
+    }
+
     func record(
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
     ) async throws(LedgerError) {

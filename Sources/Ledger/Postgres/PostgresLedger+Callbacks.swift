@@ -21,6 +21,14 @@ extension PostgresLedger {
         return try await run(call, on: quick).map(PostgresCallbackColumns.read)
     }
 
+    /// Keeps callbacks for `hold` from now.
+    public func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError) {
+        guard !ids.isEmpty else { return }
+        // By id, as whoever records attempts locks them.
+        let call = PostgresCall(Self.holdCallbacks, [PostgresList(ids.sorted()), hold.postgresMicroseconds])
+        _ = try await run(call, on: quick)
+    }
+
     /// Records attempts and what they come to.
     public func record(
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
@@ -105,6 +113,20 @@ extension PostgresLedger {
         )
         UPDATE callbacks c SET due_at = statement_timestamp() + $3::bigint * interval '1 microsecond'
         FROM picked WHERE c.id = picked.id RETURNING \(list)
+        """
+    )
+
+    /// Never earlier than it is due: an attempt may have been recorded meanwhile.
+    private static let holdCallbacks = PostgresStatement(
+        "hold_callbacks",
+        """
+        WITH held AS (
+            SELECT id FROM callbacks
+            WHERE id = ANY($1::uuid[]) AND state = 0 AND due_at > statement_timestamp() ORDER BY id FOR UPDATE
+        )
+        UPDATE callbacks c
+        SET due_at = greatest(c.due_at, statement_timestamp() + $2::bigint * interval '1 microsecond')
+        FROM held WHERE c.id = held.id
         """
     )
 

@@ -37,6 +37,24 @@ extension SQLiteLedger {
         }
     }
 
+    /// Keeps callbacks for `hold` from now.
+    public func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError) {
+        guard !ids.isEmpty else { return }
+        try await write(isDurable: false) { [self] db in
+            let now = clock()
+            for id in ids {
+                // Never earlier than it is due: an attempt may have been recorded meanwhile.
+                try db.run(
+                    """
+                    UPDATE callbacks SET due_at = max(due_at, ?1)
+                    WHERE id = ?2 AND state = 'pending' AND due_at > ?3
+                    """,
+                    [(now + hold).microseconds, id.blob, now.microseconds]
+                )
+            }
+        }
+    }
+
     /// Records attempts.
     public func record(
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]

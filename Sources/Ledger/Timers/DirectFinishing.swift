@@ -59,5 +59,7 @@ public struct DirectFinishing: RunFinishing {
 
 extension CallbackRecord {
     /// For how long a callback that has just been written or taken is one process's alone to send.
-    public static let hold: Duration = .seconds(60)
+    ///
+    /// Short, as it is what a callback waits for when its process dies; who sends slowly renews it.
+    public static let hold: Duration = .seconds(8)
 }

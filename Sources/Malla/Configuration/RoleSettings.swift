@@ -27,6 +27,9 @@ extension MeshConfiguration {
         settings.callbackURL = text("MARKETPLACE_CALLBACK")
         settings.callbackSecrets = try callbackSecrets(secrets)
         settings.callbackTokenOrigins = list("CALLBACK_TOKEN_ORIGINS")
+        let retries = list("CALLBACK_RETRIES").compactMap(Quantity.duration)
+        settings.callbackRetries = retries.isEmpty ? nil : retries
+        settings.callbackTimeout = try duration("CALLBACK_TIMEOUT", default: settings.callbackTimeout)
         settings.maxBody = try bytes("MAX_BODY", default: settings.maxBody)
         settings.resultTTL = try duration("RESULT_TTL", default: settings.resultTTL)
         settings.retention = try retention()

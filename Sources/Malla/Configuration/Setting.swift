@@ -18,6 +18,8 @@ struct Setting: Sendable {
         case count(ClosedRange<Int>)
         case flag
         case duration(atLeast: Duration)
+        /// Durations, comma-separated.
+        case durations
         case size(ClosedRange<Int>)
         case choice([String])
         /// Absolute http or https URLs, comma-separated.
@@ -60,6 +62,8 @@ struct Setting: Sendable {
         Setting(name: "RUNPOD_LEASE", kind: .duration(atLeast: .seconds(5))),
         Setting(name: "MARKETPLACE_CALLBACK", kind: .webURL),
         Setting(name: "CALLBACK_TOKEN_ORIGINS", kind: .webURLs),
+        Setting(name: "CALLBACK_RETRIES", kind: .durations),
+        Setting(name: "CALLBACK_TIMEOUT", kind: .duration(atLeast: .milliseconds(100))),
         Setting(name: "MAX_BODY", kind: .size(1024...(1 << 30))),
         Setting(name: "SERVICE_API_URL", kind: .webURL),
         Setting(name: "SERVICE_API_URLS", kind: .namedURLs),
@@ -100,6 +104,9 @@ struct Setting: Sendable {
             let isGood = Quantity.duration(value).map { $0 >= least } == true
             let bound = least > .zero ? " of at least \(Quantity.text(least))" : ""
             return isGood ? nil : "a duration such as 500ms, 30s, 15m, 1h or 7d\(bound)"
+        case .durations:
+            let isGood = Self.parts(value).allSatisfy { Quantity.duration($0) != nil }
+            return isGood ? nil : "durations such as 0s,5s,5m, separated by commas"
         case .size(let range):
             let isGood = Quantity.bytes(value).map(range.contains) == true
             return isGood ? nil : "a size from 1KiB to 1GiB, such as 64KiB or 10MiB"

@@ -1,0 +1,77 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Callbacks
+import HTTPTransfer
+import Ledger
+import LedgerSQLite
+import Logging
+import MallaTestKit
+import Plumbing
+import ServiceLifecycle
+import Synchronization
+import Testing
+import Workflow
+
+/// A process keeps the callbacks that it has in hand, and loses them soon after it is gone.
+@Suite(.timeLimit(.minutes(1))) struct CallbackHoldTests {
+    /// A receiver that has the request and never answers.
+    private final class SilentReceiver: HTTPTransferring {
+        let asked = OneShot<Void>()
+
+        func send(_ request: TransferRequest) async throws(TransferError) -> TransferResponse {
+            try await stream(request)
+            throw TransferError(.cancelled, "never")
+        }
+
+        @discardableResult
+        func stream(
+            _ request: TransferRequest
+        ) async throws(TransferError) -> (head: TransferHead, body: AsyncThrowingStream<[UInt8], any Error>) {
+            asked.finish(.success(()))
+            try? await Task.sleep(for: .seconds(3600))
+            throw TransferError(.cancelled, "never")
+        }
+    }
+
+    private final class MovedTime: Sendable {
+        private let moved = Mutex(Duration.zero)
+        var duration: Duration { moved.withLock { $0 } }
+        func pass(_ time: Duration) { moved.withLock { $0 += time } }
+    }
+
+    @Test func aCallbackUnderWayIsNobodyElses() async throws {
+        let passed = MovedTime()
+        let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
+        try await ledger.migrate()
+        let fixture = try await LedgerFixture(ledger: ledger) { time in passed.pass(time) }
+        let task = try await fixture.accept(fixture.fanAll)
+        try await fixture.settle(task: task, .cancelled)
+        let receiver = SilentReceiver()
+        let sender = CallbackSender(
+            delivery: CallbackDelivery(
+                settings: CallbackSettings(),
+                trusted: receiver,
+                guarded: receiver,
+                ledger: ledger,
+                logger: Logger(label: "test")
+            ),
+            renewal: .zero
+        )
+        let app = [LedgerFixture.app]
+        let running = Task { try await sender.run() }
+        try await sender.takeDue(of: app, from: ledger)
+        try await receiver.asked.value()
+        for _ in 0..<3 {
+            try await fixture.pass(.seconds(6))
+            try await sender.takeDue(of: app, from: ledger)
+        }
+        try await fixture.pass(.seconds(6))
+        #expect(try await ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(8)).isEmpty)
+        // The process is gone: nobody renews.
+        try await fixture.pass(.seconds(3))
+        #expect(try await ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(8)).map(\.task) == [task])
+        running.cancel()
+    }
+}
