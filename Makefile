@@ -3,10 +3,10 @@
 # Copyright 2026 the Malla authors
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo dev test format lint check bench clean
+.PHONY: help deps build demo dev test format lint check bench chaos soak overload fuzz sanitize clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install what building, running and testing need (apt), and the tests' Python packages
 	@scripts/install.sh --tests
@@ -35,6 +35,21 @@ check: lint test ## lint, then all tests
 
 bench: ## measure bench-3, a chain of three stages, on the embedded mesh
 	@scripts/bench.sh
+
+chaos: ## seeded runs of a mesh under faults, checked afterwards: make chaos SEEDS="1 2 3"
+	@scripts/chaos.sh run $(or $(SEEDS),1 2 3)
+
+soak: ## an hour of mixed load; prints memory, files, rows and times of each minute
+	@scripts/chaos.sh soak --minutes $(or $(MINUTES),60)
+
+overload: ## ten times the load that the mesh sustains, and giants beside a normal one
+	@scripts/overload.sh
+
+fuzz: ## feed a parser with mutated input: make fuzz TARGET=json MINUTES=10
+	@scripts/fuzz.sh $(or $(TARGET),json) $(or $(MINUTES),10)
+
+sanitize: ## unit tests under the thread and address sanitizers
+	@scripts/sanitize.sh
 
 clean: ## remove everything that was built or installed into this folder (not .malla, the data of `make dev`)
 	rm -rf .build .venv .venv-test

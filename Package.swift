@@ -236,7 +236,10 @@ let package = Package(
                 "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging,
             ]
         ),
-        .testTarget(name: "ChaosTests", dependencies: ["MallaChaos", "Workflow", "Plumbing", "MallaTestKit", logging]),
+        .testTarget(
+            name: "ChaosTests",
+            dependencies: ["MallaChaos", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", crypto, logging]
+        ),
         .testTarget(
             name: "MeshTests",
             dependencies: ports + adapters + ["Malla", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging]

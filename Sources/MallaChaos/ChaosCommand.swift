@@ -9,6 +9,7 @@ internal import ArgumentParser
 struct ChaosCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "malla-chaos",
-        abstract: "Breaks a mesh of real processes and servers on purpose, and checks what became of every task."
+        abstract: "Breaks a mesh of real processes and servers on purpose, and checks what became of every task.",
+        subcommands: [RunCommand.self, ReportCommand.self, SoakCommand.self]
     )
 }

@@ -8,6 +8,8 @@ struct Leftovers: Sendable, Hashable {
     var messages: [String: Int] = [:]
     /// Processes that belong to the mesh and to none of its living roles: pid and command.
     var orphans: [String] = []
+    /// Roles that ended although nobody told them to.
+    var crashes: [String] = []
     /// Connections, by server, beyond what the roles hold at rest.
     var connections: [String] = []
     /// Open files of roles beyond what they hold at rest.

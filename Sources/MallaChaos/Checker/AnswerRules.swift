@@ -1,0 +1,58 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Workflow
+
+/// What clients were told of a task is what the ledger says.
+enum AnswerRules {
+    static func check(_ evidence: Evidence, _ found: inout Findings) {
+        for (key, calls) in evidence.clientCalls.sorted(by: { $0.key < $1.key }) where !key.isEmpty {
+            let row = evidence.tasksByKey[key]?.first
+            // The earliest moments at which a client knew that the task was accepted, and that it had ended.
+            var (accepted, ended): (Double?, Double?)
+            for call in calls {
+                if call.kind == .submit, call.acceptedTask != nil { accepted = min(accepted ?? call.ended, call.ended) }
+                guard call.kind == .poll || call.kind == .cancel else { continue }
+                let when = "\(call.kind.rawValue) of \(evidence.time(call.began)) to \(evidence.time(call.ended))"
+                if call.status == 404, let accepted, accepted < call.began {
+                    found.add(.taskIsFound, key, "\(when): 404, but it was accepted \(evidence.time(accepted))")
+                }
+                guard call.isAnswered else { continue }
+                guard let envelope = Envelope(call.answer) else {
+                    found.add(
+                        .saidIsTrue,
+                        key,
+                        "\(when) was answered with what is no envelope: \(call.answer.text.prefix(200))"
+                    )
+                    continue
+                }
+                if envelope.isOpen {
+                    if let ended, ended < call.began {
+                        found.add(
+                            .endStays,
+                            key,
+                            "\(when): _\(envelope.code), but its end was told \(evidence.time(ended))"
+                        )
+                    }
+                    continue
+                }
+                ended = min(ended ?? call.ended, call.ended)
+                guard let row else { continue }
+                compare(envelope, with: row, when, &found)
+            }
+        }
+    }
+
+    /// Compares an envelope that tells an end with the ledger's.
+    static func compare(_ envelope: Envelope, with row: TaskRow, _ source: String, _ found: inout Findings) {
+        let code = Envelope.code(of: row)
+        if envelope.code != code {
+            found.add(.saidIsTrue, row.key, "\(source): _\(envelope.code), but \(row.words) (_\(code ?? "none"))")
+        }
+        guard row.verdict == .succeeded, let data = envelope.data, let output = row.output, data != output else {
+            return
+        }
+        found.add(.sameData, row.key, "\(source): \(data.text.prefix(300)); the ledger has \(output.text.prefix(300))")
+    }
+}

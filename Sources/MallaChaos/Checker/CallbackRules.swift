@@ -1,0 +1,111 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+/// Every task that has ended has one callback, which is delivered or refused for good.
+enum CallbackRules {
+    static func check(_ evidence: Evidence, _ found: inout Findings) {
+        for task in evidence.tasks {
+            let rows = evidence.callbacksByTask[task.id] ?? []
+            let wanted = task.verdict == nil ? 0 : 1
+            if rows.count != wanted {
+                let list = rows.isEmpty ? "none" : rows.map(\.words).joined(separator: "; ")
+                found.add(.oneCallback, task.key, "\(task.words), its callbacks: \(list)")
+            }
+            let arrivals = evidence.arrivals[task.id] ?? []
+            for row in rows {
+                if let plan = evidence.plan[task.key], task.verdict != nil {
+                    if plan.receiverIsGone {
+                        checkGone(row, of: task, arrivals, evidence, &found)
+                    } else {
+                        checkDelivered(row, of: task, arrivals, evidence, &found)
+                    }
+                }
+                checkAttempts(row, of: task, arrivals, evidence, &found)
+            }
+        }
+    }
+
+    private static func checkDelivered(
+        _ row: CallbackRow,
+        of task: TaskRow,
+        _ arrivals: [CallbackArrival],
+        _ evidence: Evidence,
+        _ found: inout Findings
+    ) {
+        let taken = arrivals.first { $0.isTaken }
+        let list = words(arrivals, evidence)
+        guard let taken else {
+            let end = "task ended \(evidence.time(task.finished))"
+            found.add(.callbackArrives, task.key, "\(row.words), \(end), and never taken; arrivals: \(list)")
+            return
+        }
+        guard row.state != "delivered" else { return }
+        // Its record may still be under way, or be lost with its sender: then it is sent once more.
+        let isYoung = evidence.history.ended < taken.at + evidence.bounds.record
+        if row.state == "pending", isYoung || wasDisturbed(arrivals, evidence) { return }
+        found.add(.callbackArrives, task.key, "\(row.words), but taken \(evidence.time(taken.at)); arrivals: \(list)")
+    }
+
+    private static func checkGone(
+        _ row: CallbackRow,
+        of task: TaskRow,
+        _ arrivals: [CallbackArrival],
+        _ evidence: Evidence,
+        _ found: inout Findings
+    ) {
+        let list = words(arrivals, evidence)
+        guard let first = arrivals.firstIndex(where: { $0.answered == 410 }) else {
+            found.add(.callbackArrives, task.key, "\(row.words), and was never answered 410; arrivals: \(list)")
+            return
+        }
+        let replays = (evidence.clientCalls[task.key] ?? []).count { $0.kind == .replay }
+        let after = arrivals.count - first - 1
+        if after > replays, !wasDisturbed(Array(arrivals[first...]), evidence) {
+            found.add(.goneStops, task.key, "\(row.words), \(after) arrivals after 410; arrivals: \(list)")
+        }
+        let isYoung = evidence.history.ended < (arrivals.last?.at ?? 0) + evidence.bounds.record
+        if row.state != "abandoned", !(row.state == "pending" && (isYoung || wasDisturbed(arrivals, evidence))) {
+            found.add(.goneStops, task.key, "\(row.words), but it was answered 410; arrivals: \(list)")
+        }
+    }
+
+    /// Each attempt that the ledger says was answered is one that the receiver answered so.
+    private static func checkAttempts(
+        _ row: CallbackRow,
+        of task: TaskRow,
+        _ arrivals: [CallbackArrival],
+        _ evidence: Evidence,
+        _ found: inout Findings
+    ) {
+        let recorded = Dictionary(grouping: row.statuses.compactMap(\.self)) { $0 }.mapValues(\.count)
+        let real = Dictionary(grouping: arrivals.compactMap(\.answered)) { $0 }.mapValues(\.count)
+        for (status, count) in recorded.sorted(by: { $0.key < $1.key }) where count > real[status, default: 0] {
+            let list = words(arrivals, evidence)
+            found.add(.attemptsAreTrue, task.key, "\(row.words); \(count) were answered \(status); arrivals: \(list)")
+        }
+    }
+
+    /// Whether the sender may have lost an answer, or its record of it: then it must send again.
+    private static func wasDisturbed(_ arrivals: [CallbackArrival], _ evidence: Evidence) -> Bool {
+        arrivals.contains { arrival in
+            evidence.disturbances.end(
+                of: [.appAPIs, .ledger],
+                from: arrival.at - evidence.bounds.step,
+                to: arrival.at + evidence.bounds.record
+            ) != nil
+        }
+    }
+
+    /// The arrivals of a callback, for a reader.
+    static func words(_ arrivals: [CallbackArrival], _ evidence: Evidence) -> String {
+        guard !arrivals.isEmpty else { return "none" }
+        return arrivals.prefix(20).map { "\(evidence.time($0.at)) \($0.answered.map(String.init) ?? "no answer")" }
+            .joined(separator: ", ")
+    }
+}
+
+extension CallbackArrival {
+    /// Whether the receiver took it.
+    var isTaken: Bool { answered.map { (200..<300).contains($0) } ?? false }
+}

@@ -1,0 +1,95 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+/// The faults of a run, as far as they excuse something.
+struct Disturbances: Sendable {
+    /// What a fault touches.
+    struct Parts: OptionSet, Sendable {
+        let rawValue: Int
+
+        static let workers = Parts(rawValue: 1)
+        static let handlers = Parts(rawValue: 2)
+        static let appAPIs = Parts(rawValue: 4)
+        static let serviceAPIs = Parts(rawValue: 8)
+        /// PostgreSQL, or somebody's way to it.
+        static let ledger = Parts(rawValue: 16)
+        /// Redis, or somebody's way to it.
+        static let redis = Parts(rawValue: 32)
+        static let rabbit = Parts(rawValue: 64)
+        static let receiver = Parts(rawValue: 128)
+        static let media = Parts(rawValue: 256)
+        /// A worker that stands still and then goes on as if nothing had been.
+        static let frozenWorkers = Parts(rawValue: 512)
+        /// What PostgreSQL had not flushed is gone.
+        static let lostClaims = Parts(rawValue: 1024)
+    }
+
+    private let records: [(began: Double, ended: Double, parts: Parts)]
+
+    init(_ faults: [FaultRecord]) {
+        records = faults.map { ($0.began, max($0.began, $0.ended), Self.parts(of: $0.fault)) }
+    }
+
+    /// The latest end of the faults that touch one of these parts and overlap a time; nil when none does.
+    ///
+    /// - Parameter tail: for how long after its end a fault still counts, seconds.
+    func end(of parts: Parts, from: Double, to: Double, tail: Double = 0) -> Double? {
+        var latest: Double?
+        for record in records where !record.parts.isDisjoint(with: parts) {
+            guard record.began <= to, record.ended + tail >= from else { continue }
+            latest = max(latest ?? record.ended, record.ended)
+        }
+        return latest
+    }
+
+    /// How many faults touch one of these parts and overlap a time.
+    func count(of parts: Parts, from: Double, to: Double, tail: Double = 0) -> Int {
+        records.count { !$0.parts.isDisjoint(with: parts) && $0.began <= to && $0.ended + tail >= from }
+    }
+
+    /// Whether any fault overlaps a time.
+    func isAnything(from: Double, to: Double, tail: Double = 0) -> Bool {
+        records.contains { $0.began <= to && $0.ended + tail >= from }
+    }
+
+    private static func parts(of fault: Fault) -> Parts {
+        var parts: Parts
+        switch fault.target {
+        case .role(let role): parts = self.parts(of: role.kind)
+        case .server(let server): parts = self.parts(of: server)
+        case .receiver: parts = .receiver
+        case .link(let link):
+            parts = self.parts(of: link.from.kind)
+            switch link.to {
+            case .server(let server): parts.formUnion(self.parts(of: server))
+            case .serviceAPI: parts.insert(.serviceAPIs)
+            case .receiver: parts.insert(.receiver)
+            }
+        }
+        switch fault.kind {
+        case .killHandlers: parts.insert(.handlers)
+        case .freeze where parts == .workers: parts.insert(.frozenWorkers)
+        case .kill where fault.target == .server(.postgres): parts.insert(.lostClaims)
+        default: break
+        }
+        return parts
+    }
+
+    private static func parts(of kind: Role.Kind) -> Parts {
+        switch kind {
+        case .appAPI: .appAPIs
+        case .serviceAPI: .serviceAPIs
+        case .worker: .workers
+        }
+    }
+
+    private static func parts(of server: Server) -> Parts {
+        switch server {
+        case .rabbit: .rabbit
+        case .redis: .redis
+        case .postgres: .ledger
+        case .s3: .media
+        }
+    }
+}

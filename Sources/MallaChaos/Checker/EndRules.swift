@@ -1,0 +1,60 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Workflow
+
+/// Every task has one end, one that its plan allows.
+enum EndRules {
+    static func check(_ evidence: Evidence, _ found: inout Findings) {
+        for task in evidence.tasks {
+            let runs = evidence.runsByTask[task.id] ?? []
+            let states = runs.map { $0["state"]?.string ?? "?" }
+            if states != [task.state] {
+                found.add(.oneFinalState, task.key, "\(task.words), its runs: \(states.joined(separator: ", "))")
+            }
+            guard let verdict = task.verdict, let finished = task.finished else {
+                let open = (evidence.jobsByTask[task.id] ?? []).filter { !$0.isFinal }.prefix(3).map(\.words)
+                let jobs = open.isEmpty ? "no job is open" : open.joined(separator: "; ")
+                let when = "created \(evidence.time(task.created)), finished \(evidence.time(task.finished))"
+                found.add(.oneFinalState, task.key, "\(task.words), \(when); \(jobs)")
+                continue
+            }
+            guard let plan = evidence.plan[task.key] else { continue }
+            if !plan.verdicts.contains(verdict), !isPoisonedByFaults(task, evidence) {
+                let allowed = plan.verdicts.map(\.rawValue).sorted().joined(separator: ", ")
+                let when = "created \(evidence.time(task.created)), finished \(evidence.time(finished))"
+                found.add(.plannedEnd, task.key, "\(task.words), \(when); allowed: \(allowed)")
+            }
+            if verdict == .cancelled, !wasCancelled(task, before: finished, evidence) {
+                found.add(
+                    .plannedEnd,
+                    task.key,
+                    "\(task.words) since \(evidence.time(finished)), but nobody cancelled it"
+                )
+            }
+        }
+    }
+
+    private static func wasCancelled(_ task: TaskRow, before finished: Double, _ evidence: Evidence) -> Bool {
+        (evidence.clientCalls[task.key] ?? []).contains {
+            $0.kind == .cancel && $0.began <= finished + evidence.bounds.clocks
+        }
+    }
+
+    /// Whether a job fell to faults alone: its handler's process killed twice, or its worker lost ten times.
+    ///
+    /// The table of design.md says that such a job counts as poison, whoever killed it.
+    private static func isPoisonedByFaults(_ task: TaskRow, _ evidence: Evidence) -> Bool {
+        guard task.verdict == .failed else { return false }
+        return (evidence.jobsByTask[task.id] ?? []).contains { job in
+            guard job.state == "failed", job.category == "poison" else { return false }
+            let (start, end) = (job.created, evidence.end(of: job))
+            func faults(_ parts: Disturbances.Parts) -> Int {
+                evidence.disturbances.count(of: parts, from: start, to: end, tail: evidence.bounds.recovery)
+            }
+            return job.deaths >= JobRules.poisonDeaths && faults(.handlers) >= JobRules.poisonDeaths
+                || job.orphaned >= JobRules.poisonOrphanings && faults([.workers, .ledger]) > 0
+        }
+    }
+}

@@ -1,0 +1,83 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Workflow
+
+/// A job ends with its task, and its counters say what happened to it.
+enum JobCountRules {
+    static func check(_ evidence: Evidence, _ found: inout Findings) {
+        for job in evidence.jobs {
+            let task = evidence.taskByID[job.task]
+            if let task, task.verdict != nil, !job.isFinal {
+                let when = evidence.time(task.finished)
+                found.add(.noJobIsLeft, task.key, "\(job.words), but \(task.words) since \(when)")
+            }
+            checkAttempts(of: job, evidence, &found)
+            checkFailures(of: job, evidence, &found)
+            checkPoison(of: job, evidence, &found)
+        }
+    }
+
+    private static func checkAttempts(of job: JobRow, _ evidence: Evidence, _ found: inout Findings) {
+        let calls = evidence.callsByJob[job.id] ?? []
+        if calls.isEmpty {
+            guard job.state == "succeeded" || job.failures > 0, job.attempt == 0 else { return }
+            found.add(.attemptsCount, evidence.key(of: job), "\(job.words), without an attempt")
+            return
+        }
+        let attempts = Set(calls.map(\.attempt))
+        let last = attempts.max() ?? 0
+        guard last > job.attempt || attempts.count > job.attempt || (attempts.min() ?? 1) < 1 else { return }
+        // A claim that PostgreSQL lost when it was killed is one that the row never counted.
+        guard !evidence.mayHaveLostClaims(since: job.created, until: evidence.end(of: job)) else { return }
+        found.add(.attemptsCount, evidence.key(of: job), "\(job.words); \(evidence.words(callsOf: job))")
+    }
+
+    private static func checkFailures(of job: JobRow, _ evidence: Evidence, _ found: inout Findings) {
+        let key = evidence.key(of: job)
+        if job.failures > job.maxAttempts || (job.failures == job.maxAttempts && !["failed"].contains(job.state)) {
+            found.add(.failuresAreBound, key, "\(job.words) since \(evidence.time(job.finished))")
+        }
+        let times = AttemptTimes(of: job, evidence)
+        let most = times.failed.count + times.couldTimeOut.count
+        if job.failures > most {
+            let reason =
+                "its calls failed \(times.failed.count) times, and \(times.couldTimeOut.count) may have timed out"
+            found.add(.faultsCostNothing, key, "\(job.words), but \(reason); \(evidence.words(callsOf: job))")
+        } else if job.failures < times.failed.count, job.state == "succeeded" || job.state == "failed",
+            !evidence.disturbances.isAnything(
+                from: job.created,
+                to: evidence.end(of: job),
+                tail: evidence.bounds.recovery
+            )
+        {
+            let reason = "its calls failed \(times.failed.count) times and nothing was disturbed"
+            found.add(.faultsCostNothing, key, "\(job.words), but \(reason); \(evidence.words(callsOf: job))")
+        }
+    }
+
+    private static func checkPoison(of job: JobRow, _ evidence: Evidence, _ found: inout Findings) {
+        let key = evidence.key(of: job)
+        let isPoison = job.state == "failed" && job.category == "poison"
+        if !isPoison, job.deaths >= JobRules.poisonDeaths || job.orphaned >= JobRules.poisonOrphanings {
+            found.add(.poisonIsBound, key, "\(job.words), and is no poison")
+        }
+        let (start, end, tail) = (job.created, evidence.end(of: job), evidence.bounds.recovery)
+        if job.deaths > 0 {
+            let killed = evidence.disturbances.count(of: [.handlers, .workers], from: start, to: end, tail: tail)
+            let unended = (evidence.callsByJob[job.id] ?? []).count { $0.end == nil }
+            if job.deaths > killed + unended {
+                let reason = "\(killed) faults of workers and their handlers, \(unended) calls without an end"
+                found.add(.poisonIsBound, key, "\(job.words), but \(reason); \(evidence.words(callsOf: job))")
+            }
+        }
+        if job.orphaned > 0,
+            evidence.disturbances.end(of: [.workers, .ledger], from: start, to: end, tail: tail) == nil
+        {
+            let life = "created \(evidence.time(start)), ended \(evidence.time(end))"
+            let reason = "no fault touched a worker or the ledger meanwhile"
+            found.add(.poisonIsBound, key, "\(job.words), \(life), but \(reason); \(evidence.words(callsOf: job))")
+        }
+    }
+}

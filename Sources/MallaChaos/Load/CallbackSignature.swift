@@ -1,0 +1,38 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Crypto
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Checks signatures of Standard Webhooks 1.0, with code of its own: what signs must not say whether it signed well.
+struct CallbackSignature: Sendable {
+    private let keys: [SymmetricKey]
+
+    /// Reads secrets such as `whsec_...`; those that are no base64 are left out.
+    init(secrets: [String]) {
+        keys = secrets.compactMap { secret in
+            let text = secret.hasPrefix("whsec_") ? String(secret.dropFirst(6)) : secret
+            return Data(base64Encoded: text).map { SymmetricKey(data: $0) }
+        }
+    }
+
+    /// Whether one of the given signatures is that of one of the secrets.
+    ///
+    /// The time is not judged: clocks jump here.
+    func isRight(id: String, timestamp: String, signatures: String, body: [UInt8]) -> Bool {
+        let given = signatures.split(separator: " ").compactMap { signature -> Data? in
+            guard signature.hasPrefix("v1,") else { return nil }
+            return Data(base64Encoded: String(signature.dropFirst(3)))
+        }
+        let signed = Data("\(id).\(timestamp).".utf8) + body
+        return keys.contains { key in
+            given.contains { HMAC<SHA256>.isValidAuthenticationCode($0, authenticating: signed, using: key) }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Testing
+import Workflow
+
+@testable import MallaChaos
+
+/// What looks wrong and is not, because a fault made it so; and that a fault elsewhere excuses nothing.
+@Suite struct CheckerExcuseTests {
+    private func history(_ change: (inout History) -> Void) -> History {
+        var history = CheckerRightHistory.make(9)
+        change(&history)
+        return history
+    }
+
+    /// The first attempt of `k3-first` answers, but its worker was lost: only the second counts.
+    private func loseAnswer(_ history: inout History) {
+        history.mapMarks("k3-first-1") { $0.kind == .failed ? $0.with(kind: .answered, at: $0.at + 0.2) : $0 }
+        history.set(\.jobs, "k3-first", ["failures": 0, "orphaned": 1])
+    }
+
+    @Test func answerOfALostWorkerCountsForNothing() {
+        let lost = history {
+            loseAnswer(&$0)
+            $0.fault(.freeze, .role(.worker2), from: 0, to: 8)
+        }
+        #expect(lost.broken == [])
+        let elsewhere = history {
+            loseAnswer(&$0)
+            $0.fault(.freeze, .role(.appAPI1), from: 0, to: 8)
+        }
+        #expect(elsewhere.broken == [Rule.oneCallAtATime.rawValue, Rule.poisonIsBound.rawValue])
+    }
+
+    @Test func lostClaimMayBeRepeatedUnderItsNumber() {
+        func repeated(_ kind: Fault.Kind, _ server: Server) -> History {
+            history { history in
+                let marks = history.marks.filter { $0.nonce == "k0-first-1" }
+                history.marks += marks.filter { $0.kind == .began }.map { $0.with(at: $0.at - 0.05, nonce: "lost") }
+                history.fault(kind, .server(server), from: 0.05, to: 0.06)
+            }
+        }
+        #expect(repeated(.kill, .postgres).broken == [])
+        #expect(repeated(.restart, .postgres).broken == [Rule.oneCallPerClaim.rawValue])
+        #expect(repeated(.kill, .rabbit).broken == [Rule.oneCallPerClaim.rawValue])
+    }
+
+    @Test func lateCallAfterCancel() {
+        func late(_ seconds: Double, _ fault: Fault.Kind?, _ target: Fault.Target, until: Double = 2) -> Set<String> {
+            history { history in
+                let answered = history.began + 1.56
+                history.mapMarks("k5-first-1") { $0.with(at: answered + seconds + ($0.kind == .stopped ? 0.1 : 0)) }
+                if let fault { history.fault(fault, target, from: 1, to: until) }
+            }.broken
+        }
+        let (broken, end) = (Rule.cancelStops.rawValue, Rule.nothingAfterTheEnd.rawValue)
+        #expect(late(0.9, nil, .receiver) == [])
+        #expect(late(1.1, nil, .receiver) == [broken])
+        #expect(late(2.4, .kill, .server(.redis)) == [])
+        #expect(late(2.6, .kill, .server(.redis)) == [broken, end])
+        #expect(late(1.5, .cut, .link(Link(from: .worker1, to: .server(.redis)))) == [])
+        #expect(late(1.5, .kill, .server(.s3)) == [broken])
+        // A frozen worker goes on where it was; but not half a second later.
+        #expect(late(8.8, .freeze, .role(.worker3), until: 10) == [])
+        #expect(late(9.3, .freeze, .role(.worker3), until: 10).contains(broken))
+    }
+
+    @Test func frozenWorkerMayBeginAfterTheDeadline() {
+        func late(_ at: Double, _ kind: Fault.Kind) -> Set<String> {
+            history { history in
+                history.mapMarks("k6-first-1") { $0.with(at: CheckerRightHistory.began + at) }
+                history.fault(kind, .role(.worker1), from: 1, to: 9)
+            }.broken
+        }
+        #expect(!late(9.4, .freeze).contains(Rule.noStartAfterDeadline.rawValue))
+        #expect(late(9.6, .freeze).contains(Rule.noStartAfterDeadline.rawValue))
+        #expect(late(9.4, .kill).contains(Rule.noStartAfterDeadline.rawValue))
+    }
+
+    @Test func deadlineWaitsForTheLedger() {
+        func ended(at: Double, _ server: Server) -> Set<String> {
+            history { history in
+                let moment: JSON = .number(JSONNumber(history.began + at))
+                history.set(\.tasks, "t-k6", ["finished": moment])
+                history.set(\.jobs, "k6-first", ["finished": moment])
+                history.mapArrivals("k6") { $0.with(after: at) }
+                history.fault(.kill, .server(server), from: 1, to: 20)
+            }.broken
+        }
+        #expect(ended(at: 30, .postgres) == [])
+        #expect(ended(at: 40, .postgres) == [Rule.deadlineIsKept.rawValue])
+        #expect(ended(at: 30, .redis) == [Rule.deadlineIsKept.rawValue])
+    }
+
+    @Test func callbackMayComeAgain() {
+        // At least once, under one id: a second one is no contradiction.
+        let twice = history { history in
+            history.callbacks += history.callbacks.filter { $0.id == "c-k0" }.map { $0.with(after: 5) }
+        }
+        #expect(twice.broken == [])
+        func gone(_ fault: Fault.Kind, _ target: Fault.Target) -> Set<String> {
+            history { history in
+                history.callbacks += history.callbacks.filter { $0.id == "c-k7" }.map { $0.with(after: 9) }
+                history.fault(fault, target, from: 1.65, to: 3)
+            }.broken
+        }
+        #expect(gone(.kill, .role(.appAPI2)) == [])
+        #expect(gone(.cut, .link(Link(from: .appAPI1, to: .receiver))) == [])
+        #expect(gone(.kill, .server(.postgres)) == [])
+        #expect(gone(.kill, .role(.worker1)) == [Rule.goneStops.rawValue])
+        let replayed = history { history in
+            history.callbacks += history.callbacks.filter { $0.id == "c-k7" }.map { $0.with(after: 9) }
+            let poll = history.calls.first { $0.kind == .poll && $0.key == "k7" }
+            if let poll { history.calls.append(poll.with(kind: .replay)) }
+        }
+        #expect(replayed.broken == [])
+    }
+
+    @Test func handlersKilledTwicePoisonAJob() {
+        func killed(_ times: Int) -> Set<String> {
+            history { history in
+                let index = history.tasks.firstIndex { $0.key == "k8" } ?? 0
+                let task = history.tasks[index]
+                history.tasks[index] = PlannedTask(
+                    key: task.key,
+                    user: task.user,
+                    method: task.method,
+                    payload: task.payload,
+                    at: task.at,
+                    cancelAfter: nil,
+                    deadline: nil,
+                    verdicts: [.succeeded],
+                    receiverIsGone: false
+                )
+                for time in 0..<times {
+                    history.fault(.killHandlers, .role(.worker1), from: 0.2 + Double(time), to: 0.2 + Double(time))
+                }
+            }.broken
+        }
+        #expect(killed(2) == [])
+        #expect(killed(1) == [Rule.plannedEnd.rawValue])
+    }
+
+    @Test func timedOutAttemptCountsAsFailure() {
+        let timedOut = history { history in
+            history.mapMarks("k3-first-1") { $0.kind == .failed ? nil : $0 }
+            history.set(\.jobs, "k3-first", ["timeout": 0.15])
+        }
+        #expect(timedOut.broken == [])
+    }
+}
