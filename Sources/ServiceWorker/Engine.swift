@@ -15,10 +15,13 @@ public struct HandlerWork: Sendable {
     public var service: String
     /// The W3C `traceparent` that the handler should carry on.
     public var trace: String?
+    /// Whether its handler may begin; asked right before, by engines in which work waits.
+    public var permit: BeginPermit
 
     /// Makes one.
-    public init(job: Job, input: [UInt8], service: String, trace: String? = nil) {
+    public init(job: Job, input: [UInt8], service: String, trace: String? = nil, permit: BeginPermit = .always) {
         self.job = job
+        self.permit = permit
         self.input = input
         self.service = service
         self.trace = trace ?? job.trace

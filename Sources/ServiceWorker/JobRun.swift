@@ -17,6 +17,10 @@ struct JobRun: Sendable {
     let record: JobRecord
     let lease: LeaseID
     let claimedAt: ContinuousClock.Instant
+    /// When the claim was sent: the ledger carried it out at that moment or later.
+    let sentAt: ContinuousClock.Instant
+    /// Whether the claim was sent before: then it may have been carried out long before `sentAt`.
+    let isRepeated: Bool
     let engine: any Engine
     let service: ServiceDefinition
     let floor: WorkerFloor
@@ -35,8 +39,11 @@ struct JobRun: Sendable {
     // Measured from the claim, whose moment both clocks know: this machine's clock may be wrong.
     private var deadlineAt: ContinuousClock.Instant? {
         guard let deadline = job.deadline else { return nil }
-        return claimedAt + (deadline - (job.startedAt ?? .now))
+        return sentAt + (deadline - (job.startedAt ?? .now))
     }
+
+    /// Whether it is past its deadline, by the claim's moment or, where that is not known, by this machine's time.
+    private var isLate: Bool { isRepeated && job.deadline.map { $0 <= .now } ?? false }
 
     private var runningLimit: LeaseTable.Limit? {
         let timeout = LeaseTable.Limit(at: claimedAt + job.timeout, reason: .timedOut)
@@ -53,14 +60,16 @@ struct JobRun: Sendable {
             await finish(.handedBack, neverRan: true, slotFreed: slotFreed)
             return
         }
-        guard floor.leases.begin(lease, limit: runningLimit), deadlineAt.map({ $0 > .now }) ?? true else {
+        let permit = floor.permit(probe, deadlineAt: deadlineAt)
+        // Beyond this point the process may be frozen at any instruction, so it is asked last.
+        let mayRun = permit.isFresh() ? true : await permit.confirm()
+        guard mayRun, !isLate, floor.leases.begin(lease, limit: runningLimit) else {
             floor.gate.leave(alone: isAlone)
-            if let deadlineAt, deadlineAt <= .now { floor.leases.stop(lease, .deadline) }
             await finish(.handedBack, neverRan: true, slotFreed: slotFreed)
             return
         }
         floor.log.debug("a job starts", metadata: metadata)
-        let work = HandlerWork(job: job, input: record.input, service: service.name)
+        let work = HandlerWork(job: job, input: record.input, service: service.name, permit: permit)
         let context = RunContext(
             results: floor.ports.results,
             job: job.id,
@@ -110,8 +119,13 @@ struct JobRun: Sendable {
             media: floor.ports.media,
             inlineLimit: floor.settings.inlineLimit
         )
+        // What waits here for the media store counts as unsettled: too much of it, and nothing new is claimed.
+        floor.outbox.keep(result.count)
+        defer { floor.outbox.release(result.count) }
         do throws(JobError) {
-            report(nil, try await packer.pack(result, lease: lease), duration, usage)
+            let (leases, lease) = (floor.leases, lease)
+            let packed = try await packer.pack(result, lease: lease) { leases.word(on: lease) != nil }
+            report(nil, packed, duration, usage)
         } catch {
             report(Completion.Failure(error), ResultPacker.Packed(), duration, usage)
         }

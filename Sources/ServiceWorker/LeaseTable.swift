@@ -33,6 +33,7 @@ final class LeaseTable: Sendable {
         var job: Job
         var lease: LeaseID
         var claimedAt: Instant
+        var word: LeaseWord
         var limit: Limit?
         var phase = Phase.running
         var stopReason: StopReason?
@@ -58,9 +59,15 @@ final class LeaseTable: Sendable {
     var running: Int { state.withLock { $0.runningCount } }
 
     /// Takes in a job that was claimed.
-    func add(_ job: Job, lease: LeaseID, claimedAt: Instant, limit: Limit?) {
+    func add(_ job: Job, lease: LeaseID, claimedAt: Instant, word: LeaseWord, limit: Limit?) {
         state.withLock { state in
-            state.entries[lease] = Entry(job: job, lease: lease, claimedAt: claimedAt, limit: limit)
+            state.entries[lease] = Entry(
+                job: job,
+                lease: lease,
+                claimedAt: claimedAt,
+                word: word,
+                limit: limit
+            )
             state.runningCount += 1
         }
         if let limit { watch(until: limit.at) }
@@ -73,6 +80,29 @@ final class LeaseTable: Sendable {
             return state.entries[lease]?.stopReason != nil
         }
         if isStopped { task.cancel() }
+    }
+
+    /// A beat that was sent at `beatAt` found these leases held.
+    func confirm(_ leases: some Sequence<LeaseID>, beatAt: Instant) {
+        state.withLock { state in
+            for lease in leases {
+                guard let word = state.entries[lease]?.word, word.at < beatAt else { continue }
+                state.entries[lease]?.word = LeaseWord(beatAt: beatAt)
+            }
+        }
+    }
+
+    /// Takes an old word for a young one, once: no younger one is to be had.
+    func trust(_ lease: LeaseID, at now: Instant) {
+        state.withLock { $0.entries[lease]?.word.at = now }
+    }
+
+    /// The ledger's last word on a job that may still begin; nil when it was stopped or is gone.
+    func word(on lease: LeaseID) -> LeaseWord? {
+        state.withLock { state in
+            guard let entry = state.entries[lease], entry.phase == .running, entry.stopReason == nil else { return nil }
+            return entry.word
+        }
     }
 
     /// Sets another time limit; false when the job was stopped meanwhile.

@@ -74,6 +74,12 @@ final class Outbox: Sendable {
         if mustStart { startLane() }
     }
 
+    /// Counts bytes of a result that has no completion yet.
+    func keep(_ bytes: Int) { state.withLock { $0.bytes += bytes } }
+
+    /// Counts them no more.
+    func release(_ bytes: Int) { state.withLock { $0.bytes -= bytes } }
+
     /// Lets go of completions that the ledger has, or no longer wants.
     func forget(_ leases: [LeaseID]) {
         state.withLock { state in

@@ -14,8 +14,6 @@ struct ResultPacker: Sendable {
         var stored: Completion.StoredResult?
     }
 
-    private static let tries = 4
-
     private let service: ServiceDefinition
     private let media: any MediaStore
     private let inlineLimit: Int
@@ -28,8 +26,15 @@ struct ResultPacker: Sendable {
 
     /// Returns the result as it travels.
     ///
+    /// While the media store is away it waits: what a handler has worked for is not thrown away for that.
+    ///
+    /// - Parameter isWanted: whether the job is still this worker's; else it need not wait any longer.
     /// - Throws: `JobError` when it is too large, not JSON, does not fit the service's output, or can't be stored.
-    func pack(_ result: [UInt8], lease: LeaseID) async throws(JobError) -> Packed {
+    func pack(
+        _ result: [UInt8],
+        lease: LeaseID,
+        while isWanted: @Sendable () -> Bool
+    ) async throws(JobError) -> Packed {
         guard result.count <= Completion.maxResultSize else {
             throw JobError(
                 .handler,
@@ -40,7 +45,7 @@ struct ResultPacker: Sendable {
         }
         try check(result)
         guard result.count > inlineLimit else { return Packed(inline: result) }
-        let stored = try await store(result, lease: lease)
+        let stored = try await store(result, lease: lease, while: isWanted)
         return Packed(stored: .init(reference: stored.reference.description, size: stored.size))
     }
 
@@ -66,8 +71,12 @@ struct ResultPacker: Sendable {
         )
     }
 
-    private func store(_ result: [UInt8], lease: LeaseID) async throws(JobError) -> StoredMedia {
-        let backoff = Backoff(base: .milliseconds(100), cap: .seconds(1))
+    private func store(
+        _ result: [UInt8],
+        lease: LeaseID,
+        while isWanted: @Sendable () -> Bool
+    ) async throws(JobError) -> StoredMedia {
+        let backoff = Backoff(base: .milliseconds(100), cap: .seconds(2))
         var failures = 0
         while true {
             do {
@@ -80,7 +89,7 @@ struct ResultPacker: Sendable {
                 )
             } catch {
                 failures += 1
-                guard error.isRetriable, failures < Self.tries else {
+                guard error.isRetriable, isWanted() else {
                     throw JobError(.internal, "a result of \(result.count) bytes can't be stored: \(error)")
                 }
                 do {

@@ -18,6 +18,8 @@ actor ServiceLine {
     private var subscription: (any Subscription)?
     private var inlet: Task<Void, Never>?
     private var timer: (at: ContinuousClock.Instant, task: Task<Void, Never>)?
+    /// The leases of a claim that has not been answered yet.
+    private var unanswered: [LeaseID] = []
     private var isTurning = false
     private var mustTurnAgain = false
 
@@ -123,13 +125,15 @@ actor ServiceLine {
     }
 
     private func claim(_ leases: [LeaseID]) async {
+        let claim = ClaimMoment(sentAt: .now, beatAt: floor.lastBeat, isRepeated: unanswered == leases)
+        unanswered = leases
         do throws(LedgerError) {
             let records = try await floor.ports.ledger.claim(service: service.name, worker: floor.id, leases: leases)
+            unanswered = []
             let (tickets, surplus) = desk.claimed(jobs: records.count)
             if !tickets.isEmpty { subscription?.settle(tickets, .acknowledged) }
             metrics.surplus(surplus)
-            let claimedAt = ContinuousClock.now
-            for record in records { start(record, claimedAt) }
+            for record in records { start(record, claim) }
             metrics.runs(desk.running)
         } catch {
             floor.log.warning("jobs could not be claimed, the claim is repeated", metadata: serviceMetadata(error))
@@ -138,7 +142,8 @@ actor ServiceLine {
         await turn()
     }
 
-    private func start(_ record: JobRecord, _ claimedAt: ContinuousClock.Instant) {
+    private func start(_ record: JobRecord, _ claim: ClaimMoment) {
+        let claimedAt = ContinuousClock.now
         guard let lease = record.job.lease else {
             floor.log.error("the ledger claimed a job without a lease", metadata: [LogKey.job: "\(record.job.id)"])
             desk.ended(handedBack: true, at: claimedAt)
@@ -148,13 +153,16 @@ actor ServiceLine {
             record: record,
             lease: lease,
             claimedAt: claimedAt,
+            sentAt: claim.sentAt,
+            isRepeated: claim.isRepeated,
             engine: engine,
             service: service,
             floor: floor,
             metrics: metrics
         )
         metrics.claimed(record.job)
-        floor.leases.add(record.job, lease: lease, claimedAt: claimedAt, limit: run.waitingLimit)
+        let word = LeaseWord(claimSentAt: claim.sentAt, beatAt: claim.beatAt)
+        floor.leases.add(record.job, lease: lease, claimedAt: claimedAt, word: word, limit: run.waitingLimit)
         guard !desk.isDraining else {
             desk.ended(handedBack: true, at: claimedAt)
             Task { await floor.handBack(LeaseProbe(job: record.job.id, lease: lease)) }
@@ -165,6 +173,16 @@ actor ServiceLine {
             await run.run { await self.ended($0) }
         }
         floor.leases.attach(task, to: lease)
+    }
+
+    /// What is known of the moment of a claim, by this machine's clock.
+    private struct ClaimMoment {
+        /// When it was sent, the last time.
+        var sentAt: ContinuousClock.Instant
+        /// When the last beat before it was sent.
+        var beatAt: ContinuousClock.Instant?
+        /// Whether it was sent before, and may have been carried out then.
+        var isRepeated: Bool
     }
 
     private func ended(_ end: JobRun.End) async {

@@ -16,7 +16,7 @@ internal import Workflow
 public actor ServiceWorker: Service {
     /// The worker's id: its name plus a boot UUID.
     public nonisolated let id: String
-    let floor: WorkerFloor
+    nonisolated let floor: WorkerFloor
     let lines: [ServiceLine]
     private let wake: WorkerWake
     private var loops: [Task<Void, Never>] = []
@@ -64,6 +64,7 @@ public actor ServiceWorker: Service {
         let lines = lines
         let floor = floor
         let wake = wake
+        floor.beats { [weak self] in await self?.beatRow() }
         for line in lines {
             line.engine.whenOpened { wake.fire() }
             await line.engine.start()
@@ -178,7 +179,7 @@ public actor ServiceWorker: Service {
         }
         if failedBeats > 0 { floor.log.info("the worker beats again", metadata: [LogKey.count: "\(failedBeats)"]) }
         failedBeats = 0
-        floor.markBeaten()
+        floor.markBeaten(begun)
         let wasFull = floor.outbox.isFull
         obey(zip(probes, standings), entries: entries, begun: begun)
         floor.outbox.resend()
@@ -195,7 +196,8 @@ public actor ServiceWorker: Service {
         var done: [LeaseID] = []
         for (probe, standing) in standings {
             switch (standing, held[probe.lease]?.phase) {
-            case (.held, nil), (.held, .running?): break
+            case (.held, nil): break
+            case (.held, .running?): floor.leases.confirm([probe.lease], beatAt: begun)
             case (.held, .returning?): Task { await floor.handBack(probe) }
             case (.held, .parked(let since)?):
                 // A hint that the ledger knows nothing of. A passed deadline stays parked: the timer loop's work.

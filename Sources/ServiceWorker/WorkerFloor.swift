@@ -19,7 +19,8 @@ final class WorkerFloor: Sendable {
     let outbox: Outbox
     let gate: AloneGate
     private let returns: Batcher<LeaseProbe, Void>
-    private let hasBeaten = Atomic(false)
+    private let words: LeaseWords
+    private let beatenAt = Mutex<ContinuousClock.Instant?>(nil)
 
     /// Makes it; `opened` is called when new jobs may come again.
     init(
@@ -36,6 +37,7 @@ final class WorkerFloor: Sendable {
         outbox = Outbox(ports: ports, settings: settings, log: log)
         gate = AloneGate(opened: opened)
         let leases = leases
+        words = LeaseWords(ledger: ports.ledger, leases: leases)
         returns = Batcher { probes in
             do throws(LedgerError) {
                 let jobs = try await ports.ledger.handBack(probes)
@@ -54,10 +56,66 @@ final class WorkerFloor: Sendable {
     }
 
     /// Whether new jobs may be claimed: the ledger knows this worker, nobody runs alone, the outbox has room.
-    var isOpen: Bool { hasBeaten.load(ordering: .relaxed) && gate.isOpen && !outbox.isFull }
+    var isOpen: Bool { lastBeat != nil && gate.isOpen && !outbox.isFull }
 
     /// The ledger has this worker's row: from now on its jobs are not taken for orphans.
-    func markBeaten() { hasBeaten.store(true, ordering: .relaxed) }
+    ///
+    /// - Parameter beatAt: when the beat was sent.
+    func markBeaten(_ beatAt: ContinuousClock.Instant) {
+        beatenAt.withLock { $0 = max($0 ?? beatAt, beatAt) }
+    }
+
+    /// When the last beat that the ledger took was sent; nil when it has taken none.
+    var lastBeat: ContinuousClock.Instant? { beatenAt.withLock { $0 } }
+
+    /// Names what the worker's beats say, for the beats that ask for a word on a lease.
+    func beats(with row: @escaping @Sendable () async -> WorkerBeat?) {
+        words.beats(from: LeaseWords.Source(row: row) { [weak self] in self?.markBeaten($0) })
+    }
+
+    /// The permit of a job to begin: it holds while the ledger's word on its lease is young.
+    func permit(_ probe: LeaseProbe, deadlineAt: ContinuousClock.Instant?) -> BeginPermit {
+        let leases = leases
+        return BeginPermit(
+            isFresh: { now in
+                guard deadlineAt.map({ now < $0 }) ?? true else { return false }
+                return leases.word(on: probe.lease)?.isFresh(now) ?? false
+            },
+            confirm: { [weak self] in await self?.mayBegin(probe, deadlineAt: deadlineAt) ?? false },
+            until: {
+                guard let until = leases.word(on: probe.lease)?.until else { return .now }
+                return deadlineAt.map { min($0, until) } ?? until
+            }
+        )
+    }
+
+    /// Waits until the ledger has said lately that the lease is held; false when the job must not begin any more.
+    private func mayBegin(_ probe: LeaseProbe, deadlineAt: ContinuousClock.Instant?) async -> Bool {
+        var asked = 0
+        var failures = 0
+        while !Task.isCancelled {
+            let now = ContinuousClock.now
+            guard deadlineAt.map({ now < $0 }) ?? true else {
+                leases.stop(probe.lease, .deadline)
+                return false
+            }
+            guard let word = leases.word(on: probe.lease) else { return false }
+            if word.isFresh(now) { return true }
+            // Where every answer takes long no word is ever young: then the lease must do.
+            if (asked >= 1 && word.isSafe(now) && now < word.at + LeaseWord.slow) || (asked >= 3 && word.isSafe(now)) {
+                leases.trust(probe.lease, at: now)
+                return true
+            }
+            do {
+                try await words.ask(probe)
+                asked += 1
+            } catch {
+                failures += 1
+                do { try await Task.sleep(for: settings.retry.delay(afterFailures: failures)) } catch { return false }
+            }
+        }
+        return false
+    }
 
     /// Gives leases back to be claimed by others; where the ledger is away the next beat tries again.
     func handBack(_ probe: LeaseProbe) async {

@@ -12,6 +12,8 @@ final class FaultyLedger: Ledger {
     private let inner: any Ledger
     private let state = Mutex((isDown: false, refused: 0))
     private let claims = Mutex<[String: Int]>([:])
+    private let slowness = Mutex(Duration.zero)
+    private let claimed = Mutex<(@Sendable () async -> Void)?>(nil)
 
     init(_ inner: any Ledger) { self.inner = inner }
 
@@ -26,6 +28,19 @@ final class FaultyLedger: Ledger {
 
     /// How many leases a worker asked jobs for.
     func claims(of worker: String) -> Int { claims.withLock { $0[worker] ?? 0 } }
+
+    /// How long answers to claims and beats take.
+    var delay: Duration {
+        get { slowness.withLock { $0 } }
+        set { slowness.withLock { $0 = newValue } }
+    }
+
+    private func linger() async throws(LedgerError) {
+        do { try await Task.sleep(for: delay) } catch { throw LedgerError(.unavailable, "given up") }
+    }
+
+    /// Has `body` called between a claim that gave jobs and its answer.
+    func whenClaimed(_ body: @escaping @Sendable () async -> Void) { claimed.withLock { $0 = body } }
 
     private func check() throws(LedgerError) {
         let isDown = state.withLock { state in
@@ -93,7 +108,10 @@ final class FaultyLedger: Ledger {
     func claim(service: String, worker: String, leases: [LeaseID]) async throws(LedgerError) -> [JobRecord] {
         try check()
         claims.withLock { $0[worker, default: 0] += leases.count }
-        return try await inner.claim(service: service, worker: worker, leases: leases)
+        let records = try await inner.claim(service: service, worker: worker, leases: leases)
+        if !records.isEmpty { await claimed.withLock { $0 }?() }
+        try await linger()
+        return records
     }
 
     func handBack(_ leases: [LeaseProbe]) async throws(LedgerError) -> [Job] {
@@ -103,7 +121,9 @@ final class FaultyLedger: Ledger {
 
     func beat(_ beat: WorkerBeat, leases: [LeaseProbe]) async throws(LedgerError) -> [LeaseProbe.Standing] {
         try check()
-        return try await inner.beat(beat, leases: leases)
+        let standings = try await inner.beat(beat, leases: leases)
+        try await linger()
+        return standings
     }
 
     func retire(worker: String) async throws(LedgerError) {
@@ -142,6 +162,11 @@ final class FaultyLedger: Ledger {
     func takeCallbacks(apps: [String], limit: Int, hold: Duration) async throws(LedgerError) -> [CallbackRecord] {
         try check()
         return try await inner.takeCallbacks(apps: apps, limit: limit, hold: hold)
+    }
+
+    func time() async throws(LedgerError) -> Timestamp {
+        try check()
+        return try await inner.time()
     }
 
     func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError) {

@@ -15,6 +15,8 @@ final class ProcessMedia: MediaStore {
     }
 
     let entries = Mutex<[MediaReference: Entry]>([:])
+    /// How many more writes find the store away.
+    let outages = Mutex(0)
 
     func put(_ key: String, _ bytes: [UInt8]) {
         entries.withLock { $0[MediaReference(bucket: "b", key: key)] = Entry(bytes: bytes, type: "image/png") }
@@ -35,6 +37,11 @@ final class ProcessMedia: MediaStore {
         origin: MediaReference?,
         limit: Int
     ) async throws(MediaError) -> StoredMedia {
+        let isAway = outages.withLock { left in
+            defer { left = max(0, left - 1) }
+            return left > 0
+        }
+        if isAway { throw MediaError(.unavailable, "away") }
         var all: [UInt8] = []
         do {
             for try await piece in bytes { all += piece }

@@ -7,6 +7,7 @@ import Ledger
 import MediaStore
 import Plumbing
 import ResultStore
+import Synchronization
 import Testing
 import Workflow
 
@@ -50,6 +51,24 @@ import Workflow
         let error = await settled.first(1).first?.completion.failure?.error
         #expect(error?.category == .handler)
         #expect(error?.message.contains("score") == true)
+        await worker.drain(timeout: .seconds(5))
+    }
+
+    @Test("A large result outlives an outage of the media store: the attempt counts, and none is lost")
+    func keepsResultsWhileMediaIsAway() async throws {
+        let media = ProcessMedia()
+        media.outages.withLock { $0 = 6 }
+        let fixture = try await WorkerFixture(media: media)
+        let settled = try await fixture.settler()
+        let text = String(repeating: "x", count: 300_000)
+        let worker = fixture.worker(FunctionHandler { _ in ["text": .string(text)] })
+        await worker.start()
+        let jobs = try await fixture.add(1)
+        let done = try #require(await settled.first(1).first)
+        #expect(done.completion.failure == nil && done.completion.storedResult != nil)
+        #expect(done.verdict == .applied(.succeeded))
+        #expect(try await fixture.inner.job(jobs[0].id)?.job.attempt == 1)
+        #expect(media.outages.withLock { $0 } == 0)
         await worker.drain(timeout: .seconds(5))
     }
 

@@ -17,7 +17,7 @@ import Workflow
 @testable import ServiceWorker
 
 /// A worker's surroundings on embedded adapters: jobs come in, completions are settled as a Service API does it.
-struct WorkerFixture {
+final class WorkerFixture: Sendable {
     let inner: any Ledger
     let ledger: FaultyLedger
     let broker: any Broker = InProcessBroker()
@@ -31,19 +31,25 @@ struct WorkerFixture {
         var verdict: SettleOutcome.Verdict
     }
 
-    init() async throws {
+    init(media given: (any MediaStore)? = nil) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("malla-worker-\(MeshID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         self.folder = folder.path
         inner = try SQLiteLedger(path: folder.appendingPathComponent("ledger.sqlite").path)
         try await inner.migrate()
         ledger = FaultyLedger(inner)
-        media = FilesMediaStore(
-            folder: folder.appendingPathComponent("media").path,
-            bucket: "media",
-            baseURL: "http://localhost",
-            secret: Array("secret".utf8)
-        )
+        media =
+            given
+            ?? FilesMediaStore(
+                folder: folder.appendingPathComponent("media").path,
+                bucket: "media",
+                baseURL: "http://localhost",
+                secret: Array("secret".utf8)
+            )
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: folder)
     }
 
     func service(_ name: String = "work", output: JSONSchema? = nil) -> ServiceDefinition {

@@ -33,29 +33,46 @@ class Caller:
 
     def run(self, batch: List[Work]) -> List[Finished]:
         """Sync handlers. Without batching, `batch` holds one job."""
-        if not self._batched:
-            return [self._run_one(work) for work in batch]
+        batch, settled = self._split(batch)
+        if not self._batched or not batch:
+            return settled + [self._run_one(work) for work in batch]
         try:
-            return self._settle_batch(batch, self._handler([work.job for work in batch]))
+            return settled + self._settle_batch(batch, self._handler([work.job for work in batch]))
         except Exception as error:
             if len(batch) == 1:
-                return [self.failed(batch[0], error)]
+                return settled + [self.failed(batch[0], error)]
             logger.warning("a batch of %d failed (%r); its jobs run one by one", len(batch), error)
-        return [item for work in batch for item in self.run([work])]
+        return settled + [item for work in batch for item in self.run([work])]
 
     async def run_async(self, batch: List[Work]) -> List[Finished]:
         """Async handlers."""
-        if not self._batched:
-            return [await self._run_one_async(work) for work in batch]
+        batch, settled = self._split(batch)
+        if not self._batched or not batch:
+            return settled + [await self._run_one_async(work) for work in batch]
         try:
-            return self._settle_batch(batch, await self._handler([work.job for work in batch]))
+            return settled + self._settle_batch(batch, await self._handler([work.job for work in batch]))
         except asyncio.CancelledError:
-            return [self.failed(work, Cancelled()) for work in batch]
+            return settled + [self.failed(work, Cancelled()) for work in batch]
         except Exception as error:
             if len(batch) == 1:
-                return [self.failed(batch[0], error)]
+                return settled + [self.failed(batch[0], error)]
             logger.warning("a batch of %d failed (%r); its jobs run one by one", len(batch), error)
-        return [item for work in batch for item in await self.run_async([work])]
+        return settled + [item for work in batch for item in await self.run_async([work])]
+
+    def _split(self, batch: List[Work]) -> "tuple[List[Work], List[Finished]]":
+        """The jobs whose handler may begin, and results for those that were stopped or came too late."""
+        begin: List[Work] = []
+        settled: List[Finished] = []
+        for work in batch:
+            if jobs.is_stopped(work.id):
+                settled.append(self.failed(work, Cancelled()))
+            elif work.is_too_late():
+                logger.warning("a job came too late and goes back unrun", extra={"job": work.id})
+                settled.append(Finished(work, b'"returned":true'))
+            else:
+                work.begin_by = None  # it begins now; a batch that fails runs again one by one, much later perhaps
+                begin.append(work)
+        return begin, settled
 
     def failed(self, work: Work, error: BaseException, streamed: bool = False) -> Finished:
         """The result that stands for an error; it is logged here, once."""

@@ -182,7 +182,9 @@ class ExchangeFeed(Feed):
             stop = answer.get("stop")
             if stop:
                 jobs.stop(stop)
-            return [Work(job) for job in answer.get("jobs") or [] if _is_job(job)]
+            begin_by = answer.get("begin_by")
+            begin_by = begin_by if isinstance(begin_by, int) else None
+            return [Work(job, begin_by) for job in answer.get("jobs") or [] if _is_job(job)]
         except (ValueError, AttributeError, TypeError):
             return None
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ._errors import Failure
@@ -17,14 +18,27 @@ _PROGRESS_BYTES = 1 << 20
 
 
 class Work:
-    """A job as it was taken. Id and lease are kept apart from the dict, which a handler may change."""
+    """A job as it was taken. Id and lease are kept apart from the dict, which a handler may change.
 
-    __slots__ = ("id", "lease", "job")
+    `begin_by`: the last moment at which its handler may begin, in milliseconds of CLOCK_BOOTTIME.
+    """
 
-    def __init__(self, job: Job) -> None:
+    __slots__ = ("id", "lease", "job", "begin_by")
+
+    def __init__(self, job: Job, begin_by: Optional[int] = None) -> None:
         self.id: str = job["id"]
         self.lease: Optional[str] = job.get("lease")
         self.job = job
+        self.begin_by = begin_by
+
+    def is_too_late(self) -> bool:
+        """Whether the handler must not begin any more: the whole machine may have been frozen since the job came."""
+        return self.begin_by is not None and _machine_ms() > self.begin_by
+
+
+def _machine_ms() -> int:
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return int(time.clock_gettime(clock) * 1000) if clock is not None else 0
 
 
 class Jobs:

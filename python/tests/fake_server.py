@@ -34,6 +34,8 @@ class FakeServer:
         self.leaving = False
         #: Called with (kind, body); True breaks the connection, an int is answered as a status.
         self.fault: Optional[Callable[[str, bytes], Any]] = None
+        #: Goes into every answer of an exchange.
+        self.extra: Dict[str, Any] = {}
         self.hold = 20.0
         server = self
 
@@ -188,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             taken = mesh.take(slots, min(mesh.hold, int(query["wait_ms"]) / 1000), self.connection)
             if taken:
                 mesh.batches.append(len(taken))
-        self.answer(200, {"jobs": taken, "stop": []})
+        self.answer(200, dict({"jobs": taken, "stop": []}, **mesh.extra))
 
     def on_job_take(self, path: List[str], query: Dict[str, str], body: bytes) -> None:
         taken = self.mesh.take(1, self.mesh.hold, self.connection)

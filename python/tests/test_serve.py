@@ -352,6 +352,21 @@ malla.serve(handler)
 class ExchangeTests(Contract, HandlerTestCase):
     exchange = True
 
+    def test_a_job_that_came_too_late_goes_back_unrun(self):
+        now = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
+        for handler in ("lambda job: 1", "lambda jobs: [1 for _ in jobs], batch=2"):
+            with self.subTest(handler):
+                self.server.results.clear()
+                self.server.extra = {"begin_by": now - 1}
+                process = self.start("import malla\nmalla.serve({})\n".format(handler))
+                (name,) = self.put(None)
+                self.assertEqual(self.server.result(name).get("returned"), True)
+                self.server.extra = {"begin_by": now + 60_000}
+                self.server.results.clear()
+                (name,) = self.put(None)
+                self.assertEqual(self.server.result(name).get("output"), 1)
+                self.end(process)
+
     def take_kind(self, _concurrency):
         return "exchange"
 

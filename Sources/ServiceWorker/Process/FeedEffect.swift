@@ -12,6 +12,8 @@ enum FeedEffect: Sendable {
     case stop(OneShot<[String]>, [String])
     /// A job's outcome is known.
     case settle(OneShot<HandlerOutcome>, HandlerOutcome)
+    /// The ledger must say whether a waiting job may begin.
+    case confirm(UInt64, BeginPermit)
     /// A process asked for its first job.
     case ready(process: String)
     /// A process handed in its first result.

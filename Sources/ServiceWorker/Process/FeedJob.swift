@@ -17,6 +17,8 @@ struct FeedJob: Sendable {
     let answer: OneShot<HandlerOutcome>
     /// Where its progress and partial output go.
     let context: any HandlerContext
+    /// Whether its handler may begin.
+    let permit: BeginPermit
     /// When it came in.
     let since: ContinuousClock.Instant
     /// The process that runs it; nil while it waits.
@@ -25,6 +27,8 @@ struct FeedJob: Sendable {
     var isDelivered = false
     /// Whether it was asked to stop.
     var isStopping = false
+    /// Whether the ledger is being asked if it may begin.
+    var isAsking = false
 
     init(_ work: HandlerWork, context: any HandlerContext, answer: OneShot<HandlerOutcome>) {
         id = work.job.id.description
@@ -32,6 +36,7 @@ struct FeedJob: Sendable {
         body = Self.json(work, id, lease)
         self.answer = answer
         self.context = context
+        permit = work.permit
         since = .now
     }
 

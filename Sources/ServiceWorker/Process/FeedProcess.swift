@@ -50,6 +50,8 @@ struct FeedProcess: Sendable {
 struct FeedGift: Sendable {
     let number: UInt64
     let body: [UInt8]
+    /// Whether its handler may begin.
+    let permit: BeginPermit
 }
 
 extension [String: FeedProcess] {

@@ -13,9 +13,9 @@ struct FeedState: Sendable {
     let capacity: Int
     let batchMaxSize: Int
     let batchMaxWait: Duration
-    private(set) var jobs: [UInt64: FeedJob] = [:]
-    private(set) var waiting: [UInt64] = []
-    private(set) var processes: [String: FeedProcess] = [:]
+    var jobs: [UInt64: FeedJob] = [:]
+    var waiting: [UInt64] = []
+    var processes: [String: FeedProcess] = [:]
     private(set) var isDraining = false
     private var next: UInt64 = 0
     private var lookDue: ContinuousClock.Instant?
@@ -146,44 +146,6 @@ struct FeedState: Sendable {
         return [.ready(process: process)] + deal(.now)
     }
 
-    /// A call that says the process runs nothing: what it was given before has ended without a result.
-    mutating func reportIdle(_ process: String) -> [FeedEffect] {
-        guard let known = processes[process], !known.running.isEmpty else { return [] }
-        let lost = known.running.filter { jobs[$0.value]?.isDelivered == true }.keys
-        let error = JobError(
-            .handler,
-            "the handler ended without a result that could be handed in; a result must be something that JSON can hold"
-        )
-        var effects: [FeedEffect] = []
-        for id in lost {
-            effects += finish(id, lease: nil, from: process, .failed(error))
-        }
-        return effects
-    }
-
-    /// Jobs that were given could not be delivered: they are the next to be given.
-    mutating func giveBack(_ gifts: [FeedGift]) -> [FeedEffect] {
-        var back: [UInt64] = []
-        var effects: [FeedEffect] = []
-        for gift in gifts {
-            guard let job = jobs[gift.number] else { continue }
-            if let process = job.process { processes[process]?.running[job.id] = nil }
-            jobs[gift.number]?.process = nil
-            if job.isStopping || isDraining {
-                if let effect = settle(gift.number, job.isStopping ? .stopped : .handedBack) { effects.append(effect) }
-            } else {
-                back.append(gift.number)
-            }
-        }
-        waiting.insert(contentsOf: back, at: 0)
-        return effects + deal(.now)
-    }
-
-    /// Jobs have reached their process.
-    mutating func delivered(_ gifts: [FeedGift]) {
-        for gift in gifts { jobs[gift.number]?.isDelivered = true }
-    }
-
     /// A held call is over: its time has come, or its connection has gone.
     mutating func endTake(_ process: String, _ answer: OneShot<[FeedGift]>) -> [FeedEffect] {
         processes[process]?.takers.removeAll { $0.answer === answer }
@@ -237,7 +199,7 @@ struct FeedState: Sendable {
                 effects.append(.look(at: until))
                 break
             }
-            let gifts = hand(to: name, atMost: room)
+            let gifts = hand(to: name, atMost: room, now, &effects)
             guard !gifts.isEmpty else { break }
             processes[name]?.takers.removeFirst()
             effects.append(.give(taker.answer, gifts))
@@ -247,7 +209,12 @@ struct FeedState: Sendable {
 
     // Parts
 
-    private mutating func hand(to process: String, atMost count: Int) -> [FeedGift] {
+    private mutating func hand(
+        to process: String,
+        atMost count: Int,
+        _ now: ContinuousClock.Instant,
+        _ effects: inout [FeedEffect]
+    ) -> [FeedGift] {
         var gifts: [FeedGift] = []
         var left: [UInt64] = []
         var position = 0
@@ -256,14 +223,14 @@ struct FeedState: Sendable {
             position += 1
             guard let job = jobs[number] else { continue }
             // Another attempt of the same job may still end there: results could not be told apart.
-            guard processes[process]?.running[job.id] == nil else {
+            guard processes[process]?.running[job.id] == nil, mayBegin(number, now, &effects) else {
                 left.append(number)
                 continue
             }
             processes[process]?.running[job.id] = number
             jobs[number]?.process = process
             jobs[number]?.isDelivered = false
-            gifts.append(FeedGift(number: number, body: job.body))
+            gifts.append(FeedGift(number: number, body: job.body, permit: job.permit))
         }
         waiting.replaceSubrange(..<position, with: left)
         return gifts
@@ -279,7 +246,7 @@ struct FeedState: Sendable {
         return waiting.compactMap { settle($0, .handedBack) }
     }
 
-    private mutating func settle(_ number: UInt64, _ outcome: HandlerOutcome) -> FeedEffect? {
+    mutating func settle(_ number: UInt64, _ outcome: HandlerOutcome) -> FeedEffect? {
         jobs.removeValue(forKey: number).map { .settle($0.answer, outcome) }
     }
 

@@ -19,8 +19,8 @@ struct HandlerCommand: Sendable, Hashable {
     var environment: [String: String]
     /// The folder it runs in.
     var folder: String
-    /// A folder that is its own while it runs (`MALLA_SCRATCH`).
-    var scratch: String
+    /// The process's own name.
+    var name: String
 
     /// Puts together the command of one process.
     ///
@@ -40,10 +40,13 @@ struct HandlerCommand: Sendable, Hashable {
         server: String
     ) {
         folder = definition.folder.isEmpty ? "." : definition.folder
-        scratch = "\(settings.environment["TMPDIR"] ?? "/tmp")/malla-\(name)"
+        self.name = name
         arguments = Self.withPython(command, settings.python)
-        if let limit = definition.memoryLimit {
-            arguments = ["/bin/sh", "-c", "ulimit -v \(max(1, limit / 1024)) && exec \"$@\"", "sh"] + arguments
+        // No core dumps: they would hold other people's inputs, in a folder that nobody looks after.
+        var limits = "ulimit -c 0"
+        if let limit = definition.memoryLimit { limits += " && ulimit -v \(max(1, limit / 1024))" }
+        if access("/bin/sh", X_OK) == 0 || definition.memoryLimit != nil {
+            arguments = ["/bin/sh", "-c", "\(limits) && exec \"$@\"", "sh"] + arguments
         }
         // Should the worker be killed, the kernel ends the handler too: the RunPod package would poll for ever.
         if access("/usr/bin/setpriv", X_OK) == 0 {
@@ -52,7 +55,6 @@ struct HandlerCommand: Sendable, Hashable {
         environment = Self.ownEnvironment(listed, settings)
         if listed["CUDA_VISIBLE_DEVICES"] == nil { environment["CUDA_VISIBLE_DEVICES"] = gpu.map(String.init) ?? "" }
         environment.merge(Self.protocolEnvironment(definition, name, token, server)) { $1 }
-        environment["MALLA_SCRATCH"] = scratch
     }
 
     private static func withPython(_ command: [String], _ python: String?) -> [String] {

@@ -45,6 +45,7 @@ struct HandlerExchange: Sendable {
         if !stops.isEmpty {
             bytes += Array(",\"stop\":".utf8) + JSON.array(stops.map { .string($0) }).bytes
         }
+        if let by = FeedDelivery.beginBy(gifts) { bytes += Array(",\"begin_by\":\(by)".utf8) }
         bytes.append(UInt8(ascii: "}"))
         guard !gifts.isEmpty else { return .json(bytes) }
         return .jobs(bytes, FeedDelivery(gifts, feed: feed))

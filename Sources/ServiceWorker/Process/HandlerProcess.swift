@@ -11,7 +11,7 @@ import Glibc
 import Darwin
 #endif
 
-/// One running program in a process group of its own.
+/// One running program in a session and a process group of its own.
 ///
 /// Two threads belong to it: one starts it and waits for its end, one reads what it writes. When it ends, or the last
 /// reference is gone, the whole group is killed: no child of a handler outlives it.
@@ -24,12 +24,17 @@ final class HandlerProcess: Sendable {
     ///
     /// - Parameter onExit: called once, from a thread of its own, when the process has ended (or could not be
     ///   started) and its output has been read.
-    init(_ command: HandlerCommand, output: HandlerOutput, onExit: @escaping @Sendable (HandlerExit) -> Void) {
+    init(
+        _ command: HandlerCommand,
+        in place: HandlerPlace,
+        output: HandlerOutput,
+        onExit: @escaping @Sendable (HandlerExit) -> Void
+    ) {
         self.output = output
         let group = HandlerGroup()
         self.group = group
         let isStarted = startThread {
-            let exit = runProcess(command, group: group, output: output)
+            let exit = runProcess(command, in: place, group: group, output: output)
             onExit(exit)
         }
         if !isStarted { onExit(.notStarted("no thread is left for it (ulimit -u)")) }
@@ -54,12 +59,21 @@ final class HandlerProcess: Sendable {
 }
 
 /// Runs the program to its end, with its scratch folder; the body of its thread.
-private func runProcess(_ command: HandlerCommand, group: HandlerGroup, output: HandlerOutput) -> HandlerExit {
-    guard mkdir(command.scratch, 0o700) == 0 else {
-        return .notStarted("\(command.scratch) can't be made: \(String(cString: strerror(errno)))")
+private func runProcess(
+    _ command: HandlerCommand,
+    in place: HandlerPlace,
+    group: HandlerGroup,
+    output: HandlerOutput
+) -> HandlerExit {
+    let scratch: String
+    switch place.enter(command.name) {
+    case .success(let made): scratch = made
+    case .failure(let fault): return .notStarted(fault.description)
     }
-    // What can't be removed is empty or the handler's own, and lies where the system clears up.
-    defer { try? FileManager.default.removeItem(atPath: command.scratch) }
+    // What can't be removed is empty or the handler's own, and goes with the folder around it.
+    defer { try? FileManager.default.removeItem(atPath: scratch) }
+    var command = command
+    command.environment["MALLA_SCRATCH"] = scratch
     var ends: [CInt] = [-1, -1]
     guard pipe(&ends) == 0 else { return .notStarted("no descriptor is left for it (ulimit -n)") }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -78,11 +92,13 @@ private func runProcess(_ command: HandlerCommand, group: HandlerGroup, output: 
     }
     if !isReading { close(readEnd) }
     group.began(pid)
+    place.began(pid)
 
     // Waited for without reaping first: until then the id can't be given to another, so killing the group is safe.
     var info = siginfo_t()
     while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) != 0, errno == EINTR {}
     group.ended()
+    place.ended(pid)
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0, errno == EINTR {}
     // A child that left the group may hold the pipe open for ever: its output is not waited for.
@@ -123,18 +139,7 @@ private func spawn(_ command: HandlerCommand, output: CInt) -> Result<pid_t, Spa
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    var all = sigset_t()
-    sigfillset(&all)
-    // What the worker ignores or blocks (SIGPIPE) is none of the handler's business.
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-        &attributes,
-        Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-    )
+    SpawnExtras.setFresh(&attributes)
 
     let arguments = command.arguments.map { strdup($0) } + [nil]
     let environment = command.environment.map { strdup("\($0)=\($1)") } + [nil]

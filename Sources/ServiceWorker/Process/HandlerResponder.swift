@@ -155,6 +155,9 @@ struct HandlerResponder: HTTPResponder {
     }
 }
 
+/// The ledger's word on a job grew old between its giving and its sending.
+private struct StaleDelivery: Error {}
+
 extension Response {
     /// A JSON answer.
     static func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
@@ -174,9 +177,13 @@ extension Response {
     static func jobs(_ bytes: [UInt8], _ delivery: FeedDelivery) -> Response {
         let buffer = ByteBuffer(bytes: bytes)
         let body = ResponseBody(contentLength: buffer.readableBytes) { writer in
+            // The last look: what follows is on its way to a handler that begins at once. The connection breaks, the
+            // process asks again, and the jobs are given with a younger word.
+            guard delivery.isFresh else { throw StaleDelivery() }
             try await writer.write(buffer)
-            try await writer.finish(nil)
+            // From here on the handler may run, whatever becomes of the connection.
             delivery.succeed()
+            try await writer.finish(nil)
         }
         return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
     }

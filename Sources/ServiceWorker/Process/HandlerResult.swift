@@ -13,6 +13,11 @@ struct HandlerResult: Sendable {
 
     /// Reads one result, the parsed body of `job-done` or an entry of an exchange's `done`.
     init(_ body: JSON) {
+        // Our own module gives a job back that it got too late, unrun.
+        guard body["returned"]?.bool != true else {
+            outcome = .handedBack
+            return
+        }
         let result = RunPodResult(body)
         wantsRestart = result.wantsRestart
         switch result.outcome {

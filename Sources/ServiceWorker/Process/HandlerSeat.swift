@@ -15,6 +15,7 @@ actor HandlerSeat {
         let listed: [String: String]
         let settings: ProcessEngineSettings
         let server: String
+        let place: HandlerPlace
         let logger: Logger
     }
 
@@ -126,7 +127,8 @@ actor HandlerSeat {
             token: token,
             server: setting.server
         )
-        process = HandlerProcess(command, output: HandlerOutput(logger: logger)) { [weak self] exit in
+        process = HandlerProcess(command, in: setting.place, output: HandlerOutput(logger: logger)) {
+            [weak self] exit in
             Task { await self?.exited(name, exit) }
         }
     }

@@ -216,6 +216,11 @@ final class JobFeed: Sendable {
             case .served(let process): notify(process, .served)
             case .retire(let process): notify(process, .retire)
             case .kill(let process, let reason): notify(process, .kill(reason))
+            case .confirm(let number, let permit):
+                Task {
+                    let mayBegin = await permit.confirm()
+                    change { $0.confirmed(number, mayBegin: mayBegin) }
+                }
             case .look(let instant): look(at: instant)
             }
         }

@@ -71,7 +71,8 @@ struct MediaCalls: Sendable {
     static func fileName(_ name: String) -> String {
         let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? ""
         let safe = String(
-            last.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map(Character.init).prefix(100)
+            last.unicodeScalars.filter { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }.map(Character.init)
+                .prefix(100)
         )
         return MediaReference.isKey(safe) ? safe : "media"
     }

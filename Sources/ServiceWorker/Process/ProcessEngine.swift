@@ -48,6 +48,8 @@ public final class ProcessEngine: Engine {
         let capacity = max(1, definition.concurrency) * max(1, definition.batchMaxSize)
         slots = capacity * Self.places(definition, settings).count
         let registry = SeatRegistry()
+        temporary = settings.environment["TMPDIR"] ?? "/tmp"
+        place = HandlerPlace(in: temporary, logger: logger)
         feed = JobFeed(
             capacity: capacity,
             batchMaxSize: definition.batchMaxSize,
@@ -62,6 +64,8 @@ public final class ProcessEngine: Engine {
     }
 
     private let registry: SeatRegistry
+    private let place: HandlerPlace
+    private let temporary: String
 
     /// How many slots belong to processes that have started: those that have asked for their first job.
     public var readySlots: Int { min(slots, feed.readySlots) }
@@ -73,6 +77,9 @@ public final class ProcessEngine: Engine {
 
     /// Opens the loopback server and starts the processes; work waits for them.
     public func start() async {
+        let temporary = temporary
+        // Beside the start: what workers that were killed have left may be much.
+        _ = startThread { _ = ScratchFolder.sweep(temporary) }
         let address: String
         do {
             address = try await server.start()
@@ -89,6 +96,7 @@ public final class ProcessEngine: Engine {
             listed: listed,
             settings: settings,
             server: address,
+            place: place,
             logger: logger
         )
         let registry = registry
@@ -120,6 +128,7 @@ public final class ProcessEngine: Engine {
             for seat in seats { group.addTask { await seat.end() } }
         }
         await server.stop()
+        await place.leave()
     }
 
     /// Why processes do not run, oldest first.

@@ -20,6 +20,26 @@ enum SpawnExtras {
         return unsafeBitCast(symbol, to: ChangeFolder.self)(&actions, folder) == 0
     }
 
+    /// The program starts with no signal blocked or ignored, in a session and a process group of its own: it has no
+    /// terminal, and what the worker ignores or blocks (SIGPIPE) is none of its business.
+    static func setFresh(_ attributes: inout posix_spawnattr_t) {
+        var none = sigset_t()
+        sigemptyset(&none)
+        var all = sigset_t()
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        #if os(Linux)
+        let newSession: CInt = 0x80
+        #else
+        let newSession: CInt = 0x400
+        #endif
+        posix_spawnattr_setflags(
+            &attributes,
+            Int16(newSession | CInt(POSIX_SPAWN_SETSIGMASK) | CInt(POSIX_SPAWN_SETSIGDEF))
+        )
+    }
+
     /// The program gets no descriptor from this number on (glibc 2.34 and later).
     static func closeDescriptors(_ actions: inout posix_spawn_file_actions_t, from first: CInt) {
         guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { return }
