@@ -24,7 +24,8 @@ extension CompletionSettling {
             switch result {
             case .success(let bytes):
                 ready.append((entry.receipt, Self.settlement(of: completion, result: bytes)))
-            case .failure(let error) where error.isRetriable:
+            case .failure(let error) where error.isRetriable || error.code == .refused:
+                // A refusal is the fault of this process's credentials or clock, not of the attempt.
                 late.append(entry)
                 logger.debug(
                     "a large result can't be fetched now",

@@ -13,18 +13,17 @@ struct ResultFetching: Sendable {
     func results(of batch: [LargeCompletion]) async -> [Result<[UInt8], MediaError>] {
         await withTaskGroup(of: (Int, Result<[UInt8], MediaError>).self) { group in
             for (index, entry) in batch.enumerated() {
-                group.addTask {
-                    do throws(MediaError) {
-                        return (index, .success(try await result(entry.stored)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
+                group.addTask { (index, await fetched(entry.stored)) }
             }
             var results = batch.map { _ in Result<[UInt8], MediaError>.failure(MediaError(.unavailable, "not read")) }
             for await (index, result) in group { results[index] = result }
             return results
         }
+    }
+
+    /// A function of its own: written into the closure above, Swift 6.3.1 loses the index when it optimises.
+    private func fetched(_ stored: Completion.StoredResult) async -> Result<[UInt8], MediaError> {
+        do throws(MediaError) { return .success(try await result(stored)) } catch { return .failure(error) }
     }
 
     private func result(_ stored: Completion.StoredResult) async throws(MediaError) -> [UInt8] {

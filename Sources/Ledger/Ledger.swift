@@ -102,6 +102,9 @@ public protocol Ledger: Sendable {
     /// What waits and runs, of these services; a service without jobs has zeros.
     func loads(of services: [String]) async throws(LedgerError) -> [ServiceLoad]
 
+    /// The moment by the ledger's own clock, by which all times in it are judged.
+    func time() async throws(LedgerError) -> Timestamp
+
     /// Takes due callbacks for `hold`: until then no other process gets them.
     func takeCallbacks(apps: [String], limit: Int, hold: Duration) async throws(LedgerError) -> [CallbackRecord]
 
@@ -111,6 +114,9 @@ public protocol Ledger: Sendable {
     func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError)
 
     /// Records attempts, each with the callback's state after it and when it is due again.
+    ///
+    /// One that is recorded already, by its callback and the moment it began, is not recorded twice: the answer to the
+    /// first call may have been lost.
     ///
     /// An attempt that is no longer the callback's next one, because it was replayed or someone else was faster, goes
     /// into the history only, unless it delivered what had been tried before. What is delivered stays delivered.

@@ -8,6 +8,16 @@ import Workflow
 
 extension LedgerContract {
     static let timeCases = [
+        Case("times are given out by the ledger's clock, whatever this machine's says") { fixture in
+            let clock = LedgerClock(fixture.ledger)
+            try await fixture.pass(.seconds(30))
+            let before = try await fixture.ledger.time()
+            try await clock.refresh()
+            let told = clock.now
+            let after = try await fixture.ledger.time()
+            try require(told >= before - .milliseconds(5), "the clock is behind the ledger's")
+            try require(told <= after + .milliseconds(5), "the clock is before the ledger's")
+        },
         Case("the reaper requeues the jobs of dead workers, and leaves those of living ones") { fixture in
             try await fixture.create(3)
             let dead = try await fixture.claimOne(worker: "dead")

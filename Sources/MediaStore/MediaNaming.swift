@@ -37,6 +37,11 @@ public enum MediaNaming {
         return String(validating: bytes, as: UTF8.self)
     }
 
+    /// Whether a text may stand in a header as it is: printable ASCII of at most 255 bytes.
+    public static func isHeaderValue(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 255 && text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
+    }
+
     /// Bytes in lower-case hexadecimal.
     public static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
         var text: [UInt8] = []

@@ -79,12 +79,12 @@ public struct MediaReference: Sendable, Hashable, CustomStringConvertible {
     /// Tells whether a key is safe: no empty, `.` or `..` segments, no control characters or backslashes.
     public static func isKey(_ key: String) -> Bool {
         guard !key.isEmpty, key.utf8.count <= 1024 else { return false }
-        guard !key.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F || $0 == "\\" }) else {
-            return false
+        let isPlain = key.unicodeScalars.allSatisfy {
+            $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) && $0 != "\\"
         }
-        return key.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
-            !$0.isEmpty && $0 != "." && $0 != ".."
-        }
+        // Scalars, not characters: a slash before a combining mark is no character of its own, and still a slash.
+        let segments = key.unicodeScalars.split(separator: "/", omittingEmptySubsequences: false)
+        return isPlain && segments.allSatisfy { !$0.isEmpty && String($0) != "." && String($0) != ".." }
     }
 
     private static func isBucket(_ bucket: String) -> Bool {

@@ -18,6 +18,9 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
         self.microseconds = microseconds
     }
 
+    /// The seconds of the years 0 to 9999, all that RFC 3339 can write; the parser reads more than 64 bits can tell.
+    private static let fourDigitYears = -62_167_219_200.0..<253_402_300_800.0
+
     /// The present moment by this machine's clock.
     public static var now: Timestamp {
         Timestamp(microseconds: Int64((Date().timeIntervalSince1970 * 1_000_000).rounded()))
@@ -26,8 +29,21 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     /// Parses RFC 3339, with or without a fraction; nil when it is not one.
     public init?(rfc3339 text: String) {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: text.contains("."))
-        guard let date = try? style.parse(text) else { return nil }
+        guard let date = try? style.parse(text), Self.fourDigitYears.contains(date.timeIntervalSince1970) else {
+            return nil
+        }
         self.init(microseconds: Int64((date.timeIntervalSince1970 * 1_000_000).rounded()))
+    }
+
+    /// Parses `Sun, 06 Nov 1994 08:49:37 GMT`, the one form of RFC 9110 that senders may generate; nil for others.
+    public init?(httpDate text: String) {
+        let parts = text.split(separator: " ")
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]), let year = Int(parts[3]),
+            let month = months.firstIndex(of: String(parts[2]))
+        else { return nil }
+        func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        self.init(rfc3339: "\(year)-\(padded(month + 1))-\(padded(day))T\(parts[4])Z")
     }
 
     /// The moment in RFC 3339 with milliseconds, in UTC: `2026-11-21T00:05:16.261Z`.
@@ -47,25 +63,30 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
 
     /// The moment `duration` later.
     public static func + (moment: Timestamp, duration: Duration) -> Timestamp {
-        Timestamp(microseconds: moment.microseconds + duration.wholeMicroseconds)
+        let (sum, isTooMuch) = moment.microseconds.addingReportingOverflow(duration.wholeMicroseconds)
+        return Timestamp(microseconds: isTooMuch ? (duration < .zero ? .min : .max) : sum)
     }
 
     /// The moment `duration` earlier.
     public static func - (moment: Timestamp, duration: Duration) -> Timestamp {
-        Timestamp(microseconds: moment.microseconds - duration.wholeMicroseconds)
+        let (rest, isTooMuch) = moment.microseconds.subtractingReportingOverflow(duration.wholeMicroseconds)
+        return Timestamp(microseconds: isTooMuch ? (duration < .zero ? .max : .min) : rest)
     }
 
     /// The time from `right` to `left`.
     public static func - (left: Timestamp, right: Timestamp) -> Duration {
-        .microseconds(left.microseconds - right.microseconds)
+        .microseconds(left.microseconds) - .microseconds(right.microseconds)
     }
 }
 
 extension Duration {
-    /// The duration in whole microseconds, cut off below.
+    /// The duration in whole microseconds, cut off below; one that is too long for them is the longest that is not.
     public var wholeMicroseconds: Int64 {
+        // Numbers from elsewhere become durations, and a duration can be a million times as long as 64 bits can tell.
         let (seconds, attoseconds) = components
-        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+        let (whole, isTooMuch) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, isStillTooMuch) = whole.addingReportingOverflow(attoseconds / 1_000_000_000_000)
+        return isTooMuch || isStillTooMuch ? (seconds < 0 ? .min : .max) : sum
     }
 
     /// The duration in whole milliseconds, cut off below.

@@ -45,6 +45,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [Duration.seconds(3600), .seconds(-3600), .seconds(86_400 * 400)])
+    func aClockThatIsWrongHereIsSetByTheServers(ahead: Duration) async throws {
+        server.state.withLock { $0.ahead = ahead }
+        try await put("k", size: 1000)
+        #expect(try await holds("k", size: 1000))
+        #expect(server.lines.count { $0 == "PUT /b/k" } == 2, "one refusal is enough to learn from")
+        let reader = Self.store(on: server)
+        let content = try await reader.read(reference("k"), offset: 0)
+        #expect(try await MediaSource(size: 1000).matches(content.bytes, from: 0))
+        try await store.delete(reference("k"))
+        #expect(server.lines.count { $0 == "DELETE /b/k" } == 1)
+    }
+
     @Test func fleetingErrorsAreTriedAgain() async throws {
         for fault in [
             StumblingS3.Fault.answer(500, "InternalError"), .answer(503, "SlowDown"), .answer(503, ""),

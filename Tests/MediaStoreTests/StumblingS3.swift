@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Plumbing
 import Synchronization
 
 /// A small S3 server that stumbles on command: objects in memory, one thread per connection.
@@ -43,6 +44,8 @@ final class StumblingS3: Sendable {
         var ignoresRanges = false
         var ignoresConditions = false
         var lastTag = 0
+        /// How far its clock is before this machine's; it refuses what is signed 15 minutes off.
+        var ahead: Duration?
 
         mutating func put(_ path: String, _ bytes: [UInt8], type: String?) {
             lastTag += 1
@@ -95,6 +98,15 @@ final class StumblingS3: Sendable {
         seen.count = body.count
         state.withLock { [seen] in $0.seen.append(seen) }
         guard body.count == length else { return false }
+        if let ahead = state.withLock({ $0.ahead }) {
+            let server = Timestamp.now + ahead
+            let stamp = seen.headers["x-amz-date"].flatMap(Self.moment)
+            if stamp.map({ abs(($0 - server) / .seconds(1)) > 900 }) ?? true {
+                let body = seen.method == "HEAD" ? [] : Self.error("RequestTimeTooSkewed")
+                let answer = StumblingAnswer(status: 403, headers: ["Date: \(Self.httpDate(server))"])
+                return connection.send(answer.head(length: body.count), body)
+            }
+        }
         switch fault {
         case .answer(let status, let code):
             return connection.reply(status, Self.error(code), isHead: seen.method == "HEAD")
@@ -117,6 +129,23 @@ final class StumblingS3: Sendable {
             let answer = state.withLock { [seen] in $0.perform(seen, body) }
             return connection.send(answer.head(length: answer.body.count), seen.method == "HEAD" ? [] : answer.body)
         }
+    }
+
+    /// Reads `20261121T000516Z`.
+    private static func moment(_ stamp: String) -> Timestamp? {
+        let digits = Array(stamp)
+        guard digits.count == 16 else { return nil }
+        func part(_ range: Range<Int>) -> String { String(digits[range]) }
+        let date = "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))"
+        return Timestamp(rfc3339: "\(date)T\(part(9..<11)):\(part(11..<13)):\(part(13..<15))Z")
+    }
+
+    private static func httpDate(_ moment: Timestamp) -> String {
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let text = moment.rfc3339
+        let parts = text.prefix(10).split(separator: "-")
+        let month = months[(Int(parts[1]) ?? 1) - 1]
+        return "Sun, \(parts[2]) \(month) \(parts[0]) \(text.dropFirst(11).prefix(8)) GMT"
     }
 
     static func error(_ code: String) -> [UInt8] {

@@ -120,3 +120,34 @@ struct TimestampTests {
         #expect(moment < moment + .microseconds(1))
     }
 }
+
+struct EndlessTimeTests {
+    /// Strangers write these: a receiver into `Retry-After`, a client into `run_after`.
+    @Test(arguments: [
+        "498490-11-06T10:49:32Z", "99999999-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "-99999999-01-01T00:00:00Z",
+        "292277026596-12-04T15:30:08Z", "498490-11-06T10:49:32.123Z",
+    ])
+    func momentsBeyondTheYear9999AreNone(_ text: String) {
+        #expect(Timestamp(rfc3339: text) == nil)
+    }
+
+    @Test func theLastMomentsOfTheYear9999AreRead() {
+        #expect(Timestamp(rfc3339: "9999-12-31T23:59:59.999Z")?.rfc3339 == "9999-12-31T23:59:59.999Z")
+        #expect(Timestamp(httpDate: "Fri, 31 Dec 9999 23:59:59 GMT")?.rfc3339 == "9999-12-31T23:59:59.000Z")
+        #expect(Timestamp(httpDate: "Sun, 06 Nov 498490 10:49:32 GMT") == nil)
+    }
+
+    @Test func whatIsTooLongForMicrosecondsIsTheLongestThatIsNot() {
+        #expect(Duration.seconds(Int64.max).wholeMicroseconds == .max)
+        #expect(Duration.seconds(Int64.min).wholeMicroseconds == .min)
+        #expect(Duration.microseconds(Int64.max).wholeMicroseconds == .max)
+        #expect(Duration.microseconds(Int64.min).wholeMicroseconds == .min)
+        #expect(Duration.microseconds(-1_500_001).wholeMicroseconds == -1_500_001)
+        let now = Timestamp(microseconds: 1_792_000_000_000_000)
+        #expect((now + .seconds(Int64.max)).microseconds == .max && (now - .seconds(Int64.min)).microseconds == .max)
+        #expect((now + .seconds(Int64.min)).microseconds == .min + now.microseconds)
+        let (first, last) = (Timestamp(microseconds: .min), Timestamp(microseconds: .max))
+        #expect((first + .seconds(-1)).microseconds == .min && (first - .seconds(1)).microseconds == .min)
+        #expect(last - first == .microseconds(Int64.max) - .microseconds(Int64.min))
+    }
+}

@@ -39,7 +39,12 @@ actor PostgresConnection: LoopSource {
         guard let options = PQconninfoParse(settings.url, nil) else {
             throw LedgerError(.misuse, "the PostgreSQL URL can't be parsed")
         }
+        let hasStrayAt = Self.hasStrayAt(options)
         PQconninfoFree(options)
+        // Libpq takes what follows the first @ for the host, and its message would name a part of the password.
+        guard !hasStrayAt else {
+            throw LedgerError(.misuse, "the PostgreSQL URL has an @ too many: in a password it is written %40")
+        }
         guard let handle = Self.dial(settings.url) else { throw LedgerError(.unavailable, "out of memory") }
         // Notices would go to stderr.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
@@ -55,6 +60,17 @@ actor PostgresConnection: LoopSource {
         self.handle = handle
         loop.attach(self)
         isUsable.store(true, ordering: .releasing)
+    }
+
+    private static func hasStrayAt(_ options: UnsafeMutablePointer<PQconninfoOption>) -> Bool {
+        var option = options
+        while let keyword = option.pointee.keyword {
+            if String(cString: keyword) == "host", let value = option.pointee.val, strchr(value, 0x40) != nil {
+                return true
+            }
+            option += 1
+        }
+        return false
     }
 
     private static func dial(_ url: String) -> OpaquePointer? {

@@ -21,6 +21,15 @@ extension PostgresLedger {
         return try await run(call, on: quick).map(PostgresCallbackColumns.read)
     }
 
+    /// The moment by the database's clock.
+    public func time() async throws(LedgerError) -> Timestamp {
+        let rows = try await run(PostgresCall(Self.clock), on: quick)
+        guard let moment = try rows.map({ row throws(LedgerError) in try row.moment() }).first else {
+            throw LedgerError(.corrupt, "a clock without an answer")
+        }
+        return moment
+    }
+
     /// Keeps callbacks for `hold` from now.
     public func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError) {
         guard !ids.isEmpty else { return }
@@ -135,6 +144,10 @@ extension PostgresLedger {
         """
         INSERT INTO callback_attempts (callback_id, number, started_at, duration, status, error)
         SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::bigint[], $5::int[], $6::text[])
+            AS new (callback_id, number, started_at, duration, status, error)
+        WHERE NOT EXISTS (
+            SELECT FROM callback_attempts a WHERE a.callback_id = new.callback_id AND a.started_at = new.started_at
+        )
         """
     )
 

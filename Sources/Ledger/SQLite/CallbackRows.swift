@@ -66,7 +66,10 @@ enum CallbackRows {
 
     static func insert(_ attempt: CallbackAttempt, _ db: Database) throws {
         try db.run(
-            "INSERT INTO attempts (callback, number, started_at, duration, status, error) VALUES (?, ?, ?, ?, ?, ?)",
+            """
+            INSERT INTO attempts (callback, number, started_at, duration, status, error) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+            WHERE NOT EXISTS (SELECT 1 FROM attempts WHERE callback = ?1 AND started_at = ?3)
+            """,
             [
                 attempt.callback.blob, attempt.number, attempt.startedAt.microseconds,
                 attempt.duration.wholeMicroseconds, attempt.status, attempt.error,

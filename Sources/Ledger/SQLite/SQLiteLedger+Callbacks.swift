@@ -37,6 +37,9 @@ extension SQLiteLedger {
         }
     }
 
+    /// The moment by the clock of this ledger.
+    public func time() async throws(LedgerError) -> Timestamp { clock() }
+
     /// Keeps callbacks for `hold` from now.
     public func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError) {
         guard !ids.isEmpty else { return }

@@ -50,6 +50,7 @@ public final class LedgerTimers: Sendable {
     }
 
     private let ledger: any Ledger
+    private let clock: LedgerClock
     private let apps: [String]?
     private let finishing: any RunFinishing
     private let limits: Limits
@@ -59,14 +60,17 @@ public final class LedgerTimers: Sendable {
     ///
     /// - Parameters:
     ///   - apps: the apps whose tasks this API finishes; nil for direct jobs only (a Service API).
+    ///   - clock: the clock that this API gives out times by; the timers keep it right.
     ///   - finishing: what the apps add when their runs advance; a Service API passes ``DirectFinishing``.
     public init(
         ledger: any Ledger,
+        clock: LedgerClock? = nil,
         apps: [String]?,
         finishing: any RunFinishing = DirectFinishing(),
         limits: Limits = Limits()
     ) {
         self.ledger = ledger
+        self.clock = clock ?? LedgerClock(ledger)
         self.apps = apps
         self.finishing = finishing
         self.limits = limits
@@ -81,6 +85,7 @@ public final class LedgerTimers: Sendable {
         // Reported whatever happens: a commit must be followed up even if the next statement fails.
         defer { report(turn) }
         do throws(LedgerError) {
+            try await clock.refresh()
             turn.promoted = try await ledger.promote(limit: limits.batch)
             try await settleOverdue(&turn)
             if mayJudge() { try await reap(&turn) }
@@ -113,7 +118,7 @@ public final class LedgerTimers: Sendable {
     private func sweep(_ turn: inout Turn) async throws(LedgerError) {
         guard let retention = limits.retention, isSweepDue() else { return }
         for _ in 0..<10 {
-            let gone = try await ledger.sweep(finishedBefore: .now - retention, limit: limits.sweepBatch)
+            let gone = try await ledger.sweep(finishedBefore: clock.now - retention, limit: limits.sweepBatch)
             turn.swept += gone
             if gone < limits.sweepBatch { return }
         }

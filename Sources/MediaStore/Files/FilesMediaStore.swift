@@ -36,7 +36,8 @@ public struct FilesMediaStore: MediaStore {
         contentType: String,
         limit: Int
     ) async throws(MediaError) -> StoredMedia {
-        try await write(bytes, key: nil, contentType: contentType, origin: nil, limit: limit)
+        let type = MediaNaming.isHeaderValue(contentType) ? contentType : "application/octet-stream"
+        return try await write(bytes, key: nil, contentType: type, origin: nil, limit: limit)
     }
 
     /// Stores bytes under a key; what was there is replaced when the last byte is in.
@@ -48,6 +49,9 @@ public struct FilesMediaStore: MediaStore {
         limit: Int
     ) async throws(MediaError) -> StoredMedia {
         guard MediaReference.isKey(key) else { throw MediaError(.invalid, "the key is not a proper one") }
+        guard MediaNaming.isHeaderValue(contentType) else {
+            throw MediaError(.invalid, "the content type is not a proper one")
+        }
         return try await write(bytes, key: key, contentType: contentType, origin: origin, limit: limit)
     }
 

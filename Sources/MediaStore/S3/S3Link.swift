@@ -13,6 +13,7 @@ struct S3Link: Sendable {
     let settings: S3Settings
     let transfer: any HTTPTransferring
     let signer: S3Signer
+    let clock = S3Clock()
     /// How long a request without a large body may take, and a reader wait for bytes, before no new try is made.
     static let patience: Duration = .seconds(30)
     private let tries = 4
@@ -54,6 +55,7 @@ struct S3Link: Sendable {
             let request = signed(method, key, query, headers, body, payload, timeout)
             do {
                 let answer = try await transfer.send(request)
+                if clock.learns(from: answer.head) { continue }
                 let stumbled = S3Answer.isStumble(status: answer.head.status, body: answer.body)
                 guard stumbled, mayTryAgain else { return answer }
             } catch {
@@ -69,9 +71,10 @@ struct S3Link: Sendable {
         key: String,
         headers: [(name: String, value: String)]
     ) async throws(MediaError) -> (head: TransferHead, body: ByteStream) {
-        let request = signed("GET", key, [], headers, nil, Self.sha256([]), Self.patience)
         do {
-            return try await transfer.stream(request)
+            let answer = try await transfer.stream(signed("GET", key, [], headers, nil, Self.sha256([]), Self.patience))
+            guard clock.learns(from: answer.head) else { return answer }
+            return try await transfer.stream(signed("GET", key, [], headers, nil, Self.sha256([]), Self.patience))
         } catch {
             throw Self.translate(error)
         }
@@ -101,7 +104,7 @@ struct S3Link: Sendable {
             query: query,
             headers: [("host", address.host)] + headers,
             payloadHash: payload,
-            at: .now
+            at: clock.now
         )
         return TransferRequest(
             method,

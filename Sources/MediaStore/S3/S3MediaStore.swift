@@ -62,7 +62,7 @@ public struct S3MediaStore: MediaStore {
         limit: Int
     ) async throws(MediaError) -> StoredMedia {
         guard MediaReference.isKey(key) else { throw MediaError(.invalid, "the key is not a proper one") }
-        guard Self.isHeaderValue(contentType) else {
+        guard MediaNaming.isHeaderValue(contentType) else {
             throw MediaError(.invalid, "the content type is not a proper one")
         }
         let cutter = S3Cutter(bytes, limit: limit)
@@ -167,7 +167,7 @@ public struct S3MediaStore: MediaStore {
 
     private func original(_ hash: String, _ contentType: String) -> S3Upload {
         let key = MediaNaming.original(sha256: hash, contentType: contentType)
-        let type = Self.isHeaderValue(contentType) ? contentType : "application/octet-stream"
+        let type = MediaNaming.isHeaderValue(contentType) ? contentType : "application/octet-stream"
         return S3Upload(link: link, key: key, contentType: type, origin: nil, keepsExisting: true)
     }
 
@@ -203,12 +203,8 @@ public struct S3MediaStore: MediaStore {
             path: address.path,
             host: address.host,
             seconds: seconds,
-            at: .now
+            at: link.clock.now
         )
         return address.url(query: query)
-    }
-
-    private static func isHeaderValue(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.count <= 255 && text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
     }
 }

@@ -1,0 +1,38 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+public import Plumbing
+import Synchronization
+
+/// The ledger's clock, read without asking it each time: deadlines are given and judged by one clock for the whole mesh.
+///
+/// It goes by the time that has passed here since the ledger was asked, so a wrong or jumping clock of this machine
+/// does not matter. Until the ledger has been asked it is this machine's clock.
+public final class LedgerClock: Sendable {
+    private let ledger: any Ledger
+    private let anchor = Mutex<(ledger: Timestamp, here: ContinuousClock.Instant)?>(nil)
+    /// How old an answer is when it is asked for again: clocks drift by less than a millisecond meanwhile.
+    private static let renewal: Duration = .seconds(10)
+
+    /// Makes the clock of this ledger.
+    public init(_ ledger: any Ledger) {
+        self.ledger = ledger
+    }
+
+    /// The moment by the ledger's clock.
+    public var now: Timestamp {
+        guard let anchor = anchor.withLock({ $0 }) else { return .now }
+        return anchor.ledger + (ContinuousClock.now - anchor.here)
+    }
+
+    /// Asks the ledger, unless it was asked a moment ago.
+    public func refresh() async throws(LedgerError) {
+        let before = ContinuousClock.now
+        if let asked = anchor.withLock({ $0?.here }), before - asked < Self.renewal { return }
+        let told = try await ledger.time()
+        // The answer was made at some moment in between.
+        let here = before + (ContinuousClock.now - before) / 2
+        anchor.withLock { $0 = (told, here) }
+    }
+}
