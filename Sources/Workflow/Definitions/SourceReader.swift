@@ -9,6 +9,9 @@ internal import Yams
 ///
 /// So `no` and `1e` stay the words that someone wrote.
 package enum SourceReader {
+    /// How many values a text may stand for: a few lines of anchors can name more than any machine holds.
+    private static let mostValues = 1_000_000
+
     /// Reads a text.
     ///
     /// - Throws: `DefinitionProblem` with the line of what is no YAML, or of a key that stands twice.
@@ -22,17 +25,27 @@ package enum SourceReader {
             throw DefinitionProblem(file: file, line: 0, message: "is no YAML: \(error)")
         }
         guard let root else { throw DefinitionProblem(file: file, line: 1, message: "is empty") }
-        return try convert(root, file: file, line: 1)
+        var left = mostValues
+        return try convert(root, file: file, line: 1, &left)
     }
 
-    private static func convert(_ node: Node, file: String, line: Int) throws(DefinitionProblem) -> SourceNode {
+    private static func convert(
+        _ node: Node,
+        file: String,
+        line: Int,
+        _ left: inout Int
+    ) throws(DefinitionProblem) -> SourceNode {
         let line = node.mark?.line ?? line
+        left -= 1
+        guard left >= 0 else {
+            throw DefinitionProblem(file: file, line: line, message: "stands for more than \(mostValues) values")
+        }
         switch node {
         case .scalar(let scalar):
             return SourceNode(content: .scalar(value(of: scalar)), line: line)
         case .sequence(let sequence):
             var elements: [SourceNode] = []
-            for element in sequence { elements.append(try convert(element, file: file, line: line)) }
+            for element in sequence { elements.append(try convert(element, file: file, line: line, &left)) }
             return SourceNode(content: .list(elements), line: line)
         case .mapping(let mapping):
             var members: [SourceNode.Member] = []
@@ -41,7 +54,7 @@ package enum SourceReader {
                 guard case .scalar(let name) = key else {
                     throw DefinitionProblem(file: file, line: keyLine, message: "a key must be a word")
                 }
-                let value = try convert(value, file: file, line: keyLine)
+                let value = try convert(value, file: file, line: keyLine, &left)
                 members.append(SourceNode.Member(name: name.string, line: keyLine, value: value))
             }
             return SourceNode(content: .map(members), line: line)

@@ -52,6 +52,9 @@ extension WorkflowDefinition {
         for (index, stage) in stages.enumerated() where !stage.dependencies.allSatisfy({ (0..<index).contains($0) }) {
             throw StoredDefinitionError(reason: "stage '\(stage.name)' depends on a later one")
         }
+        guard Set(stages.map(\.name)).count == stages.count else {
+            throw StoredDefinitionError(reason: "two of its stages have one name")
+        }
         let output = try json.stored("output") { $0 }
         guard let type = OutputDefinition.DataType(rawValue: try output.stored("type", \.string)) else {
             throw StoredDefinitionError(reason: "its output has an unknown type")

@@ -88,7 +88,7 @@ struct SchemaCheck {
         switch assertion {
         case .minLength(let count):
             // Bytes are at least as many as characters, and at most four times as many.
-            if text.utf8.count < 4 * count, text.unicodeScalars.count < count {
+            if text.utf8.count / 4 < count, text.unicodeScalars.count < count {
                 add("has \(text.unicodeScalars.count) characters; it must have at least \(count)")
             }
         case .maxLength(let count):
