@@ -12,7 +12,7 @@ public struct HTTPJobHandOver: JobHandOver {
     private let client: any HTTPTransferring
     private let base: String
     private let bases: [String: String]
-    private let token: String?
+    private let token: @Sendable () -> String?
     private let timeout: Duration
 
     /// Makes one.
@@ -20,12 +20,12 @@ public struct HTTPJobHandOver: JobHandOver {
     /// - Parameters:
     ///   - base: the Service API that takes every service's jobs (`SERVICE_API_URL`).
     ///   - bases: those of single services (`SERVICE_API_URLS`), which win.
-    ///   - token: the mesh's own token (`MESH_TOKEN`).
+    ///   - token: the mesh's own token (`MESH_TOKEN`), asked for with every hand-over.
     public init(
         client: any HTTPTransferring,
         base: String,
         bases: [String: String] = [:],
-        token: String?,
+        token: @autoclosure @escaping @Sendable () -> String?,
         timeout: Duration = .seconds(10)
     ) {
         self.client = client
@@ -47,7 +47,7 @@ public struct HTTPJobHandOver: JobHandOver {
         to place: String
     ) async throws(HandOverFailure) -> [HandOver.Refusal] {
         var headers: [(name: String, value: String)] = [("content-type", "application/json")]
-        if let token { headers.append(("authorization", "Bearer \(token)")) }
+        if let token = token() { headers.append(("authorization", "Bearer \(token)")) }
         if let trace = handOver.entries.first?.trace { headers.append(("traceparent", trace)) }
         let request = TransferRequest(
             "POST",

@@ -18,6 +18,8 @@ final class TaskIntake: Sendable {
     private let backlog: BacklogGauge
     private let followUp: CommitFollowUp
     private let batcher: Batcher<NewTask, NewTask.Acceptance>
+    /// Requests that wait for their commit.
+    private let storing = Mutex(0)
     private let brokerVerdict = Mutex<(at: ContinuousClock.Instant, answers: Bool)?>(nil)
 
     init(ledger: any Ledger, broker: any Broker, backlog: BacklogGauge, followUp: CommitFollowUp) {
@@ -55,6 +57,17 @@ final class TaskIntake: Sendable {
         backlog.full(among: definition.stages.lazy.map(\.service)) != nil
     }
 
+    /// Requests that may wait for their commit at one time: a burst that is stored within a fraction of a second.
+    static let storingAtMost = 1024
+
+    /// Why a user's new task is not taken while the mesh has more to do than it can.
+    func overload(_ definition: WorkflowDefinition, user: String) -> QueuePace.Refusal? {
+        if storing.withLock({ $0 >= Self.storingAtMost }) {
+            return QueuePace.Refusal(wait: .seconds(1), retryAfter: .seconds(1), mayLookUp: false)
+        }
+        return backlog.overload(definition, user: user)
+    }
+
     /// Refuses when a service that the workflow needs has all the work it may queue.
     func admit(_ definition: WorkflowDefinition) async throws(MarketplaceRefusal) {
         guard let full = backlog.full(among: definition.stages.lazy.map(\.service)) else { return }
@@ -73,6 +86,8 @@ final class TaskIntake: Sendable {
     /// Stores a task, or finds the one that the same request made before.
     func accept(_ request: NewTask) async throws(MarketplaceRefusal) -> TaskID {
         let acceptance: NewTask.Acceptance
+        storing.withLock { $0 += 1 }
+        defer { storing.withLock { $0 -= 1 } }
         do {
             acceptance = try await batcher.submit(request)
         } catch let error as LedgerError {

@@ -34,8 +34,8 @@ struct ConfirmLedger {
     /// Calls in the order they came, which is that of their deadlines; ended ones are passed over.
     private var byDeadline: [(call: UInt64, deadline: ContinuousClock.Instant)] = []
     private var firstDeadline = 0
-    private var waiting: [(message: Message, call: UInt64)] = []
-    private var firstWaiting = 0
+    /// What waits to be sent, the queues in turn: a fan-out's tickets must not hold up another service's.
+    private var waiting = LanesInTurn<(message: Message, call: UInt64)>()
     private var sent: [Sent] = []
     private var firstSent = 0
     /// The sequence number of `sent[firstSent]`.
@@ -48,7 +48,7 @@ struct ConfirmLedger {
     /// How many messages are sent and not confirmed.
     var unconfirmedCount: Int { sent.count - firstSent }
     /// Whether a message waits to be sent.
-    var hasWaiting: Bool { firstWaiting < waiting.count }
+    var hasWaiting: Bool { !waiting.isEmpty }
     /// Whether nothing is to be done.
     var isEmpty: Bool { !hasWaiting && unconfirmedCount == 0 }
 
@@ -56,23 +56,20 @@ struct ConfirmLedger {
     mutating func add(call: UInt64, messages: [Message], deadline: ContinuousClock.Instant) {
         calls[call] = Call(remaining: messages.count, deadline: deadline)
         byDeadline.append((call, deadline))
-        for message in messages { waiting.append((message, call)) }
+        for message in messages { waiting.append((message, call), to: message.queue) }
     }
 
     /// Adds messages that nobody waits for.
     mutating func post(_ messages: [Message]) {
-        for message in messages { waiting.append((message, 0)) }
+        for message in messages { waiting.append((message, 0), to: message.queue) }
     }
 
     /// Takes the next message to send, with its sequence number; nil when none waits.
     mutating func takeNext() -> (message: Message, number: UInt64)? {
-        while firstWaiting < waiting.count {
-            let next = waiting[firstWaiting]
-            firstWaiting += 1
+        while let next = waiting.popFirst() {
             // Its call's deadline passed while it waited.
             let isLate = next.call != 0 && calls[next.call] == nil
             if isLate { freed += 1 } else { sent.append(Sent(message: next.message, call: next.call)) }
-            compactWaiting()
             if !isLate { return (next.message, base + UInt64(unconfirmedCount) - 1) }
         }
         return nil
@@ -121,11 +118,7 @@ struct ConfirmLedger {
 
     /// Forgets messages at the head that wait for nobody any more; without a connection nothing else would.
     mutating func dropLate() {
-        while firstWaiting < waiting.count, waiting[firstWaiting].call != 0, calls[waiting[firstWaiting].call] == nil {
-            firstWaiting += 1
-            freed += 1
-        }
-        compactWaiting()
+        freed += waiting.dropHeads { $0.call != 0 && calls[$0.call] == nil }
     }
 
     /// When the next call's deadline is.
@@ -138,14 +131,14 @@ struct ConfirmLedger {
         return firstDeadline < byDeadline.count ? byDeadline[firstDeadline].deadline : nil
     }
 
-    /// Starts again on a new connection: what is unconfirmed waits again, in its order, before the rest.
+    /// Starts again on a new connection: what is unconfirmed waits again, in its order, before the rest of its queue.
     ///
     /// Messages that nobody waits for are dropped; returns how many those were.
     mutating func connectionLost() -> Int {
         let pending = sent[firstSent...].filter { !$0.isSettled }.map { (message: $0.message, call: $0.call) }
-        let all = pending + waiting[firstWaiting...]
-        waiting = all.filter { $0.call != 0 }
-        firstWaiting = 0
+        let all = pending + waiting.all
+        waiting.removeAll()
+        for entry in all where entry.call != 0 { waiting.append(entry, to: entry.message.queue) }
         sent.removeAll(keepingCapacity: true)
         firstSent = 0
         base = 1
@@ -157,11 +150,11 @@ struct ConfirmLedger {
     /// Ends every call with a failure and forgets everything.
     mutating func failAll(_ failure: BrokerError) {
         for call in calls.keys.sorted() { finished.append(Finished(call: call, failure: failure)) }
-        freed += sent[firstSent...].count { !$0.isSettled } + waiting.count - firstWaiting
+        freed += sent[firstSent...].count { !$0.isSettled } + waiting.count
         calls.removeAll()
         byDeadline.removeAll()
         waiting.removeAll()
-        (firstDeadline, firstWaiting) = (0, 0)
+        firstDeadline = 0
         sent.removeAll()
         firstSent = 0
         base = 1
@@ -207,16 +200,6 @@ struct ConfirmLedger {
             calls[call] = entry
         }
         sent[index].message.body = []
-    }
-
-    private mutating func compactWaiting() {
-        if firstWaiting == waiting.count {
-            waiting.removeAll(keepingCapacity: true)
-            firstWaiting = 0
-        } else if firstWaiting > 1024, firstWaiting * 2 > waiting.count {
-            waiting.removeFirst(firstWaiting)
-            firstWaiting = 0
-        }
     }
 
     private mutating func compactSent() {

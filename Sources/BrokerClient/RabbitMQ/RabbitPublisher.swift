@@ -22,7 +22,7 @@ import Darwin
 actor RabbitPublisher: LoopSource {
     private static let channel: UInt16 = 1
     /// More would only fill the broker's memory; confirms come back in thousands per second.
-    private static let maxUnconfirmed = 10_000
+    private static let maxUnconfirmed = 1000
 
     private nonisolated let loop = LoopThread(name: "rabbit-publish")
     private nonisolated let inbox = Mutex(RabbitPublishInbox())

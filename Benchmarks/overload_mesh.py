@@ -1,0 +1,102 @@
+# Malla - a mesh that turns AI models into services
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 the Malla authors
+"""The mesh under load: its roles as processes on servers that are there."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    for base in range(31000, 60000, 7):
+        held = []
+        try:
+            for port in range(base, base + count):
+                held.append(socket.create_server(("127.0.0.1", port)))
+            return base
+        except OSError:
+            continue
+        finally:
+            for one in held:
+                one.close()
+    raise SystemExit("overload: no free ports")
+
+
+class Mesh:
+    """The roles as processes."""
+
+    def __init__(self, malla: str, folder: pathlib.Path, definitions: "pathlib.Path | None") -> None:
+        self.port = free_ports(3)
+        self.folder = folder
+        environment = dict(os.environ)
+        environment.update(
+            DATABASE_URL=os.environ["PG_URL"], APP_API_PORT=str(self.port), HTTP_PORT=str(self.port + 1),
+            WORKER_HTTP_PORT=str(self.port + 2), HTTP_HOST="127.0.0.1", WORKER_HTTP_HOST="127.0.0.1",
+            SERVICE_API_URL=f"http://127.0.0.1:{self.port + 1}", MARKETPLACE_TOKEN="overload-token",
+            MESH_TOKEN="overload-mesh-token", CALLBACK_ALLOW_NETWORKS="127.0.0.0/8",
+            CALLBACK_SECRET="whsec_YmVuY2htYXJrLXNlY3JldC1ub3QtYS1yZWFsLW9uZQ==",
+            AWS_ACCESS_KEY=os.environ.get("AWS_ACCESS_KEY", "unused"),
+            AWS_SECRET_KEY=os.environ.get("AWS_SECRET_KEY", "unused"),
+            S3_ENDPOINT=os.environ.get("S3_ENDPOINT", "http://127.0.0.1:9"),
+            LOG_LEVEL=os.environ.get("LOG_LEVEL", "notice"),
+        )
+        if definitions:
+            environment.update(AI_SERVICE_TOKEN="overload-token", APPS_DIR=str(definitions / "apps"), SERVICES_DIR=str(definitions / "services"))
+        names = [folder.name for folder in sorted((definitions or ROOT).joinpath("services").iterdir())]
+        services = ["--service", *(names if definitions else ["echo-1", "echo-2", "echo-3"])]
+        self.processes: "dict[str, subprocess.Popen[bytes]]" = {}
+        for role, extra in (("app-api", ["--host", "127.0.0.1"]), ("service-api", services), ("worker", services)):
+            log = open(folder / f"{role}.log", "wb")
+            self.processes[role] = subprocess.Popen([malla, role, *extra], env=environment, stderr=log, cwd=ROOT)
+
+    def wait_ready(self) -> None:
+        """Until all three answer."""
+        for port in range(self.port, self.port + 3):
+            for _ in range(300):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                        break
+                except OSError:
+                    time.sleep(0.1)
+            else:
+                raise SystemExit(f"overload: nothing is ready on port {port}; see {self.folder}")
+
+    def memory(self) -> "dict[str, int]":
+        """The resident memory of each role in KiB."""
+        sizes = {}
+        for role, process in self.processes.items():
+            try:
+                text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+                sizes[role] = int(re.search(r"VmRSS:\s+(\d+)", text)[1])
+            except (OSError, TypeError):
+                sizes[role] = 0
+        return sizes
+
+    def waiting(self) -> int:
+        """The waiting jobs, as the Service API counts them."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port + 1}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return -1
+        return sum(int(float(line.rsplit(" ", 1)[1])) for line in text.splitlines()
+                   if line.startswith("malla_jobs_waiting{"))
+
+    def stop(self) -> None:
+        """Ends what was started."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
