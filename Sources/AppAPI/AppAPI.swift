@@ -23,6 +23,7 @@ public struct AppAPI: Sendable {
     private let consumer: CompletionsConsumer
     private let timers: AppTimers
     private let sender: CallbackSender
+    let backlog: BacklogGauge
 
     /// Wires the routes and services of one App API.
     public init(settings: AppSettings, catalog: AppCatalog, parts: AppParts) {
@@ -44,20 +45,28 @@ public struct AppAPI: Sendable {
             )
         )
         let desk = HandOverDesk(port: parts.handOver, ledger: parts.ledger, catalog: catalog, logger: parts.logger)
+        let backlog = BacklogGauge(
+            ledger: parts.ledger,
+            catalog: catalog,
+            patience: settings.patience,
+            clock: settings.queueClock,
+            logger: parts.logger
+        )
+        self.backlog = backlog
         let followUp = CommitFollowUp(
             desk: desk,
             results: parts.results,
             sender: sender,
             resultTTL: settings.resultTTL,
-            logger: parts.logger
+            logger: parts.logger,
+            backlog: backlog
         )
-        let backlog = BacklogGauge(ledger: parts.ledger, catalog: catalog)
         self.sender = sender
         marketplace = Marketplace(
             settings: settings,
             parts: parts,
             catalog: catalog,
-            gate: CallerGate(tokens: settings.tokens),
+            gate: CallerGate(tokens: settings.tokens, file: settings.tokensFile),
             writer: EnvelopeWriter(settings: settings, catalog: catalog),
             answers: AnswerData(media: parts.media),
             intake: TaskIntake(ledger: parts.ledger, broker: parts.broker, backlog: backlog, followUp: followUp),
@@ -82,6 +91,7 @@ public struct AppAPI: Sendable {
             ledger: parts.ledger,
             timers: LedgerTimers(
                 ledger: parts.ledger,
+                clock: parts.clock,
                 apps: catalog.names,
                 finishing: finishing,
                 limits: LedgerTimers.Limits(retention: settings.retention)
@@ -101,13 +111,18 @@ public struct AppAPI: Sendable {
     ///
     /// - Throws: `LedgerError`.
     public func storeDefinitions() async throws {
+        try await parts.clock.refresh()
         try await parts.ledger.store(definitions: marketplace.catalog.definitions)
         parts.fairness.watch(marketplace.catalog.services.keys)
         try await parts.fairness.sync()
     }
 
-    /// The long-running parts: ranks and limits, the consumer of completions, the sender of callbacks, the timers.
-    public func services() -> [any Service] { [parts.fairness, parts.limits, sender, consumer, timers] }
+    /// The long-running parts: tokens, ranks and limits, the consumer of completions, the sender of callbacks, the
+    /// timers.
+    public func services() -> [any Service] {
+        let tokens: [any Service] = settings.tokensFile.map { [$0] } ?? []
+        return tokens + [parts.fairness, parts.limits, sender, consumer, timers]
+    }
 
     /// All routes.
     public func router() -> Router<MarketplaceContext> {
@@ -120,7 +135,7 @@ public struct AppAPI: Sendable {
     }
 
     private func addHealth(to router: Router<MarketplaceContext>) {
-        let health = HealthRoutes(parts: parts)
+        let health = HealthRoutes(parts: parts, backlog: backlog)
         router.get("healthz") { _, _ in health.health() }
         router.get("readyz") { _, _ in await health.readiness() }
         router.get("metrics") { _, _ in await health.metrics() }

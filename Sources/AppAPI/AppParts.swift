@@ -15,6 +15,8 @@ public import ResultStore
 public struct AppParts: Sendable {
     /// The truth.
     public var ledger: any Ledger
+    /// The truth's clock: times that are given out are by it.
+    public let clock: LedgerClock
     /// Carries completions here.
     public var broker: any Broker
     /// The disposable store of results.
@@ -60,6 +62,7 @@ public struct AppParts: Sendable {
         logger: Logger
     ) {
         self.ledger = ledger
+        clock = LedgerClock(ledger)
         self.broker = broker
         self.results = results
         self.media = media

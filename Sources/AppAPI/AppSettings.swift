@@ -3,7 +3,7 @@
 // Copyright 2026 the Malla authors
 
 public import Callbacks
-import Fairness
+public import Fairness
 
 /// What an operator decides about an App API.
 public struct AppSettings: Sendable {
@@ -11,8 +11,11 @@ public struct AppSettings: Sendable {
     public var apiVersion = "0.1.4"
     /// `service` in every answer (`API_NAME`).
     public var apiName = "Malla"
-    /// The tokens that a caller may show (`MARKETPLACE_TOKEN`); the first is the one that callbacks carry.
+    /// The tokens that a caller may show (`MARKETPLACE_TOKEN`); the first that opens an app is
+    /// the one that the app's callbacks carry.
     public var tokens: [String] = []
+    /// Stands in for the tokens when it names the marketplace's (`TOKENS_FILE`).
+    public var tokensFile: TokensFile?
     /// Where results go when a request names no URL (`MARKETPLACE_CALLBACK`); trusted.
     public var callbackURL: String?
     /// The secrets that sign callbacks (`CALLBACK_SECRET`).
@@ -23,6 +26,10 @@ public struct AppSettings: Sendable {
     public var maxBody = 10 << 20
     /// How deep a request's JSON may nest.
     public var maxDepth = 64
+    /// How long what is queued may need until new tasks are rationed (`OVERLOAD_WAIT`); zero for ever.
+    public var patience: Duration = .seconds(5)
+    /// The clock by which queues are timed; a test has its own.
+    var queueClock: @Sendable () -> ContinuousClock.Instant = { .now }
     /// How long an answer may take.
     public var requestTimeout: Duration = .seconds(30)
     /// How long an answer's URLs are valid.
@@ -61,7 +68,9 @@ public struct AppSettings: Sendable {
     var callbacks: CallbackSettings {
         CallbackSettings(
             secrets: callbackSecrets,
-            token: tokens.first.map { NamedTokens.split($0).token },
+            token: { [tokens, tokensFile] app in
+                NamedTokens.first(of: tokensFile?.entries(.marketplace) ?? tokens, opening: app)
+            },
             callbackURL: callbackURL,
             tokenOrigins: callbackTokenOrigins,
             retries: callbackRetries,

@@ -15,7 +15,7 @@ public struct CallbackDelivery: Sendable {
     private let trusted: any HTTPTransferring
     private let guarded: any HTTPTransferring
     private let secrets: [WebhookSecret]
-    private let token: String?
+    private let token: @Sendable (String) -> String?
     private let tokenOrigins: Set<URLOrigin>
     private let retries: [Duration]?
     private let timeout: Duration
@@ -145,7 +145,7 @@ public struct CallbackDelivery: Sendable {
         }
         // A client's URL gets the signature alone, never a credential that it could use against us.
         guard callback.app != CallbackRecord.directApp else { return headers }
-        if let token, let origin = URLOrigin(callback.url), tokenOrigins.contains(origin) {
+        if let origin = URLOrigin(callback.url), tokenOrigins.contains(origin), let token = token(callback.app) {
             headers.append(("x-marketplace-token", token))
         }
         return headers

@@ -6,8 +6,8 @@
 public struct CallbackSettings: Sendable {
     /// The secrets that sign callbacks (`CALLBACK_SECRET`); each adds a signature.
     public var secrets: [WebhookSecret]
-    /// The token that callbacks to the operator's own origins carry; nil for none.
-    public var token: String?
+    /// The token that an app's callbacks to the operator's own origins carry, as it stands now; nil for none.
+    public var token: @Sendable (_ app: String) -> String?
     /// The operator's own receiver (`MARKETPLACE_CALLBACK`); its origin gets the token.
     public var callbackURL: String?
     /// The other origins that get the token (`CALLBACK_TOKEN_ORIGINS`).
@@ -21,7 +21,7 @@ public struct CallbackSettings: Sendable {
     /// Makes settings; without any, callbacks are neither signed nor carry a token.
     public init(
         secrets: [WebhookSecret] = [],
-        token: String? = nil,
+        token: @escaping @Sendable (_ app: String) -> String? = { _ in nil },
         callbackURL: String? = nil,
         tokenOrigins: [String] = [],
         retries: [Duration]? = nil,

@@ -17,10 +17,13 @@ public struct URLOrigin: Sendable, Hashable {
     /// The port, given or the scheme's own.
     public let port: Int
 
-    /// The origin of an absolute `http` or `https` URL without user info; nil of anything else.
+    /// The origin of an absolute `http` or `https` URL without user info and in plain ASCII; nil of anything else.
     public init?(_ text: String) {
-        guard !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F || $0 == 0x5C }), text.utf8.count <= 2048,
-            let url = URL(string: text), let scheme = url.scheme?.lowercased(), scheme == "http" || scheme == "https",
+        // Two readers might not agree on what an encoded host says, and an origin decides who gets the token.
+        let authority = text.prefix { $0 != "?" && $0 != "#" }.split(separator: "/").dropFirst().first ?? ""
+        guard !text.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7F || $0 == 0x5C }), text.utf8.count <= 2048,
+            !authority.contains("%"), let url = URL(string: text),
+            let scheme = url.scheme?.lowercased(), scheme == "http" || scheme == "https",
             let host = url.host?.lowercased(), !host.isEmpty, url.user == nil, url.password == nil
         else { return nil }
         self.scheme = scheme

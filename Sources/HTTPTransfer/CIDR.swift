@@ -50,6 +50,22 @@ extension NetworkAddress {
         self.init(bytes: withUnsafeBytes(of: &v6) { Array($0) })
     }
 
+    /// Reads an IPv4 address in one of the spellings that resolvers take as well: `127.1`, `0x7f000001`, `017700000001`.
+    init?(oddLiteral text: String) {
+        var v4 = in_addr()
+        guard let first = text.utf8.first, (0x30...0x39).contains(first), inet_aton(text, &v4) != 0 else { return nil }
+        self.init(v4: UInt32(bigEndian: v4.s_addr))
+    }
+
+    /// The port of a resolved socket address; 0 for families other than IPv4 and IPv6.
+    static func port(of address: UnsafePointer<sockaddr>) -> UInt16 {
+        switch CInt(address.pointee.sa_family) {
+        case AF_INET: UInt16(bigEndian: UnsafeRawPointer(address).loadUnaligned(as: sockaddr_in.self).sin_port)
+        case AF_INET6: UInt16(bigEndian: UnsafeRawPointer(address).loadUnaligned(as: sockaddr_in6.self).sin6_port)
+        default: 0
+        }
+    }
+
     /// Reads the address of a resolved socket address; nil for families other than IPv4 and IPv6.
     init?(_ address: UnsafePointer<sockaddr>) {
         switch CInt(address.pointee.sa_family) {

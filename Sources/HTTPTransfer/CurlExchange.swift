@@ -26,6 +26,7 @@ final class CurlExchange {
     let answer = OneShot<TransferResponse>()
     var easy: UnsafeMutableRawPointer?
     var headerList: UnsafeMutablePointer<curl_slist>?
+    var addressList: UnsafeMutablePointer<curl_slist>?
     var upload: UploadFlow?
     var feeder: Task<Void, Never>?
     /// Why this side broke the transfer off; it goes before curl's own words.
@@ -36,7 +37,8 @@ final class CurlExchange {
     private var headerBytes = 0
     private var isHeadComplete = false
     private var body: [UInt8] = []
-    private var refused = false
+    /// Why an address was refused, in words that follow its name.
+    private var refusal: String?
 
     init(request: TransferRequest, authority: String, policy: NetworkPolicy, flow: BodyFlow?) {
         self.request = request
@@ -48,6 +50,7 @@ final class CurlExchange {
     deinit {
         uploadBytes?.deallocate()
         if let headerList { curl_slist_free_all(headerList) }
+        if let addressList { curl_slist_free_all(addressList) }
     }
 
     /// Copies a body to where it stays until the transfer is over.
@@ -119,12 +122,9 @@ final class CurlExchange {
 
     /// Opens the socket to a resolved address, unless the policy refuses it; -1 makes curl try the next address.
     func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>) -> CInt {
-        if policy != .anywhere {
-            let target = withUnsafePointer(to: &address.pointee.addr) { NetworkAddress($0) }
-            guard let target, policy.permits(target) else {
-                refused = true
-                return -1
-            }
+        if let reason = withUnsafePointer(to: &address.pointee.addr, { policy.refusal(of: $0) }) {
+            refusal = reason
+            return -1
         }
         #if canImport(Glibc)
         let kind = address.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
@@ -164,8 +164,8 @@ final class CurlExchange {
         switch code {
         case CURLE_OPERATION_TIMEDOUT:
             return TransferError(.timeout, words)
-        case CURLE_COULDNT_CONNECT where refused:
-            return TransferError(.forbidden, "\(authority) is not an address of the public internet")
+        case CURLE_COULDNT_CONNECT where refusal != nil:
+            return TransferError(.forbidden, "\(authority) \(refusal ?? "")")
         case CURLE_OUT_OF_MEMORY where !isHeadComplete, CURLcode(rawValue: 100):
             // A line of the head that is longer than curl takes (100 KB): CURLE_TOO_LARGE since 8.6, no memory before.
             return TransferError(.tooLarge, "\(authority): a header of the answer is too long")

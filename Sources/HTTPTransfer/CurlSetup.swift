@@ -51,6 +51,12 @@ struct CurlSetup {
         if let file = settings.certificateAuthorityFile { codes.append(ccurl_set_text(easy, CURLOPT_CAINFO, file)) }
         codes += timeouts(of: exchange, easy)
         codes += body(of: exchange, easy)
+        if let lookUp = settings.lookUp {
+            let url = try TransferURL(request.url)
+            let entry = "\(url.host):\(url.port):\(lookUp(url.host).joined(separator: ","))"
+            exchange.addressList = curl_slist_append(nil, entry)
+            codes.append(ccurl_set_pointer(easy, CURLOPT_RESOLVE, exchange.addressList))
+        }
         exchange.headerList = headerList(of: request)
         codes.append(ccurl_set_headers(easy, exchange.headerList))
         guard codes.allSatisfy({ $0 == CURLE_OK }) else {

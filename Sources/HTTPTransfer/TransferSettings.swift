@@ -14,6 +14,8 @@ public struct TransferSettings: Sendable {
     public var connectTimeout: Duration
     /// The file with the certificates of trusted authorities, in PEM; nil for the system's.
     public var certificateAuthorityFile: String?
+    /// Stands in for the look-up of names, for tests: the addresses of a name at this moment.
+    var lookUp: (@Sendable (_ host: String) -> [String])?
 
     /// Makes settings.
     public init(

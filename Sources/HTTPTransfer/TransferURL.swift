@@ -6,6 +6,8 @@
 struct TransferURL {
     /// The host in lower case, without the brackets of an IPv6 address.
     let host: String
+    /// The port, given or the scheme's own.
+    let port: UInt16
     /// Host and port as written, for messages.
     let authority: String
 
@@ -19,12 +21,13 @@ struct TransferURL {
         let rest = url[url.index(colon, offsetBy: 3)...]
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         guard !authority.contains("@") else { throw TransferError(.invalid, "the URL must not hold credentials") }
-        let host = try Self.host(of: authority)
+        let (host, port) = try Self.parts(of: authority)
+        self.port = port ?? (url[..<colon].lowercased() == "https" ? 443 : 80)
         self.host = host.lowercased()
         self.authority = String(authority)
     }
 
-    private static func host(of authority: Substring) throws(TransferError) -> Substring {
+    private static func parts(of authority: Substring) throws(TransferError) -> (host: Substring, port: UInt16?) {
         var host = authority
         var port = Substring()
         if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
@@ -39,6 +42,6 @@ struct TransferURL {
         guard port.isEmpty || (port.hasPrefix(":") && (digits.isEmpty || UInt16(digits) != nil)) else {
             throw TransferError(.invalid, "the URL has no proper port")
         }
-        return host
+        return (host, UInt16(digits))
     }
 }

@@ -53,6 +53,7 @@ public struct ServiceAPI: Sendable {
             desk: desk,
             timers: LedgerTimers(
                 ledger: parts.ledger,
+                clock: parts.clock,
                 apps: nil,
                 limits: LedgerTimers.Limits(retention: settings.retention)
             ),
@@ -69,16 +70,18 @@ public struct ServiceAPI: Sendable {
             routes: routes,
             access: AccessCheck(
                 service: NamedTokens(settings.serviceTokens),
-                mesh: NamedTokens(settings.meshTokens)
+                mesh: NamedTokens(settings.meshTokens),
+                file: settings.tokensFile
             ),
             limits: parts.limits
         )
         return table.router()
     }
 
-    /// The long-running parts: webhooks, ranks and limits, completions of direct jobs, hints, tickets and timers.
+    /// The long-running parts: tokens, webhooks, ranks and limits, completions of direct jobs, hints, tickets and timers.
     public func services() -> [any Service] {
-        [
+        let tokens: [any Service] = settings.tokensFile.map { [$0] } ?? []
+        return tokens + [
             parts.callbacks, parts.ranking, parts.limits, completions, HintListener(desk: desk, workers: workers),
             tickets,
         ]
@@ -109,7 +112,8 @@ public struct ServiceAPI: Sendable {
             answers: [.init(status: .ok, text: "OpenAPI 3.1.", schema: ["type": "object"])],
             handle: { _, _ in .json([:]) }
         )
-        let document = OpenAPIDocument(routes: calls + [route], schemas: JobSchemas.all).json
+        // Anybody may ask for it, so it is written once.
+        let document = ByteBuffer(bytes: OpenAPIDocument(routes: calls + [route], schemas: JobSchemas.all).json.bytes)
         route.handle = { _, _ in .json(document) }
         return route
     }

@@ -15,6 +15,8 @@ public import ResultStore
 public struct ServiceParts: Sendable {
     /// The truth.
     public var ledger: any Ledger
+    /// The truth's clock: times that are given out are by it.
+    public let clock: LedgerClock
     /// Carries tickets and completions.
     public var broker: any Broker
     /// Temporary results, events, hints.
@@ -51,6 +53,7 @@ public struct ServiceParts: Sendable {
         logger: Logger
     ) {
         self.ledger = ledger
+        clock = LedgerClock(ledger)
         self.broker = broker
         self.results = results
         self.media = media

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+public import Fairness
 public import Workflow
 
 /// What a Service API is made with.
@@ -14,6 +15,8 @@ public struct ServiceSettings: Sendable {
     public var meshTokens: [String]
     /// The tokens of the job API, `name:token` or plain; none leaves it open.
     public var serviceTokens: [String]
+    /// Stands in for these tokens where it names them (`TOKENS_FILE`).
+    public var tokensFile: TokensFile?
     /// The largest body of a request in bytes.
     public var maxBody: Int
     /// How long a lease lasts that is held over HTTP, when the worker names no time (`WORKER_LEASE_TIMEOUT`).

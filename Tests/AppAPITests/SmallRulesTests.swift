@@ -37,15 +37,31 @@ import Workflow
     }
 
     @Test func uploadKeysStayInTheirFolder() {
-        #expect(UploadKey.forUpload("a.jpg", user: "ann") == "uploads/ann/a.jpg")
-        #expect(UploadKey.forUpload("uploads/ann/a.jpg", user: "ann") == "uploads/ann/a.jpg")
-        for trick in ["", "/a", "../a", "a/../b", "a//b", "a\\b", "a\u{0}b", "uploads/bob/a", "originals/x", "./a"] {
-            #expect(UploadKey.forUpload(trick, user: "ann") == nil, "\(trick)")
+        func caller(_ user: String, _ role: CallerIdentity.Role = .user, apps: Set<String>? = nil) -> CallerIdentity {
+            CallerIdentity(user: user, role: role, token: "t", apps: apps)
         }
-        let odd = UploadKey.folder(of: "../bob")
-        #expect(odd.hasPrefix("uploads/~") && UploadKey.folder(of: "../bob") == odd)
-        #expect(UploadKey.mayRead("originals/ab", user: "ann") && !UploadKey.mayRead("uploads/bob/a", user: "ann"))
-        #expect(!UploadKey.mayRead("uploads/annabel/a", user: "ann"))
+        let ann = caller("ann")
+        #expect(UploadKey.forUpload("a.jpg", ann) == "uploads/ann/a.jpg")
+        #expect(UploadKey.forUpload("uploads/ann/a.jpg", ann) == "uploads/ann/a.jpg")
+        for trick in ["", "/a", "../a", "a/../b", "a//b", "a\\b", "a\u{0}b", "uploads/bob/a", "originals/x", "./a"] {
+            #expect(UploadKey.forUpload(trick, ann) == nil, "\(trick)")
+        }
+        let odd = UploadKey.folder(of: caller("../bob"))
+        #expect(odd.hasPrefix("uploads/~") && UploadKey.folder(of: caller("../bob")) == odd)
+        #expect(UploadKey.mayRead("originals/ab", ann) && !UploadKey.mayRead("uploads/bob/a", ann))
+        #expect(!UploadKey.mayRead("uploads/annabel/a", ann) && UploadKey.mayRead("uploads/bob/a", caller("r", .admin)))
+        // Who has the token of an app can name any user and any role, but reaches that app's uploads alone.
+        let partner = caller("ann", apps: ["shop"])
+        #expect(UploadKey.forUpload("a.jpg", partner) == "uploads/@shop/ann/a.jpg")
+        for user in ["@shop", "@shop/ann", "~x", ".", "..", "", "a/b"] {
+            #expect(UploadKey.folder(of: caller(user)).hasPrefix("uploads/~"), "\(user)")
+        }
+        for key in ["uploads/ann/a.jpg", "uploads/@blog/ann/a.jpg", "uploads/@shop+blog/ann/a.jpg"] {
+            #expect(!UploadKey.mayRead(key, partner) && UploadKey.forUpload(key, partner) == nil, "\(key)")
+            #expect(!UploadKey.mayRead(key, caller("root", .admin, apps: ["shop"])), "\(key)")
+        }
+        #expect(!UploadKey.mayRead("uploads/@shop/bob/a", partner) && !UploadKey.mayRead("uploads/@shop/ann/a", ann))
+        #expect(UploadKey.mayRead("uploads/@shop/bob/a", caller("root", .admin, apps: ["shop"])))
     }
 
     @Test func fingerprintTellsBodiesApart() {

@@ -24,11 +24,13 @@ final class TinyServer: Sendable {
     let waiting = Mutex(0)
     let gathered = 100
 
-    init() throws {
+    /// Listens on 127.0.0.1, or another address of loopback; on a free port unless one is given.
+    init(address host: UInt32 = 0x7F00_0001, port wanted: UInt16 = 0) throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
+        address.sin_port = wanted.bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let listener = self.listener
         port = withUnsafeMutablePointer(to: &address) {

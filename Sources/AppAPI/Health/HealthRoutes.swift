@@ -13,6 +13,7 @@ import Workflow
 /// `/healthz`, `/readyz` and `/metrics`: open, and without secrets.
 struct HealthRoutes: Sendable {
     let parts: AppParts
+    let backlog: BacklogGauge
 
     /// The process lives.
     func health() -> Response { Response(json: ["status": "ok"]) }
@@ -27,11 +28,17 @@ struct HealthRoutes: Sendable {
         let isReady = verdicts[0].1 == nil
         let isWhole = verdicts.allSatisfy { $0.1 == nil }
         let servers = verdicts.map { ($0.0, JSON.string($0.1 ?? "ok")) }
+        var json: JSON = [
+            "status": .string(isWhole ? "ready" : isReady ? "degraded" : "unavailable"),
+            "servers": .object(JSONObject(servers)),
+        ]
+        let rationed = backlog.rationed.map { entry -> JSON in
+            ["workflow": .string(entry.name), "waitSeconds": .number(JSONNumber(entry.wait.inSeconds.rounded()))]
+        }
+        // Still ready: what is refused here would be refused by the others as well.
+        if !rationed.isEmpty { json = json.adding("overload", .array(rationed)) }
         return Response(
-            json: [
-                "status": .string(isWhole ? "ready" : isReady ? "degraded" : "unavailable"),
-                "servers": .object(JSONObject(servers)),
-            ],
+            json: json,
             status: isReady ? .ok : .serviceUnavailable
         )
     }

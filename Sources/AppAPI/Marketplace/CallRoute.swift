@@ -22,7 +22,7 @@ struct CallRoute: Sendable {
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let caller = try await marketplace.identify(request.headers)
-        let app = try marketplace.app(of: context)
+        let app = try marketplace.app(of: context, caller)
         do {
             return try await call(request, context, caller, app)
         } catch let refusal as MarketplaceRefusal {
@@ -39,7 +39,7 @@ struct CallRoute: Sendable {
         guard let body = try await marketplace.body(of: request), body.object != nil else {
             throw MarketplaceRefusal.invalid("body", "a JSON object with method and payload is required")
         }
-        let (app, definition) = try self.definition(of: body, app)
+        let (app, definition) = try self.definition(of: body, app, caller)
         do throws(MarketplaceRefusal) {
             let id = try await accept(body, context, caller, app, definition)
             return Response(
@@ -67,13 +67,18 @@ struct CallRoute: Sendable {
         _ app: AppDefinition,
         _ definition: WorkflowDefinition
     ) async throws(MarketplaceRefusal) -> TaskID {
+        let user = "\(app.name)/\(caller.user)"
+        let overload = marketplace.intake.overload(definition, user: user)
+        // Nothing dear is done for a flood: not even a look whether it is made of repeats.
+        if let overload, !overload.mayLookUp { throw .overloaded(overload) }
         let callbackURL = try await self.callbackURL(of: body)
         let given = body["payload"] ?? [:]
         let fingerprint = Self.fingerprint(definition.method, callbackURL, given)
         // The ledger tells repeats apart when it stores them. It is asked before only where a repeat would not get that
         // far: a URL may be good for one read only, and a full backlog or a limit refuses what is new.
-        let refusal = await marketplace.parts.limits.checkJobs(user: "\(app.name)/\(caller.user)", token: caller.token)
-        let isStopped = refusal != nil || marketplace.intake.isFull(definition)
+        let refusal =
+            overload == nil ? await marketplace.parts.limits.checkJobs(user: user, token: caller.token) : nil
+        let isStopped = overload != nil || refusal != nil || marketplace.intake.isFull(definition)
         if isStopped || PayloadMedia.fetches(given, definition.input?.source) {
             let known = try await marketplace.intake.earlier(
                 app: app.name,
@@ -83,18 +88,18 @@ struct CallRoute: Sendable {
             )
             if let known { return known }
         }
+        if let overload { throw .overloaded(overload) }
         if let refusal { throw .limited(refusal) }
         try await marketplace.intake.admit(definition)
         let payload = try await media.resolve(
             given,
             schema: definition.input?.source,
-            user: caller.user,
-            role: caller.role
+            caller: caller
         )
         if let violation = definition.input?.validate(payload).first {
             throw MarketplaceRefusal.invalid("payload\(violation.path)", violation.message)
         }
-        let now = Timestamp.now
+        let now = marketplace.parts.clock.now
         let task = TaskRecord(
             id: MeshID(at: now),
             app: app.name,
@@ -116,10 +121,11 @@ struct CallRoute: Sendable {
     /// The workflow that a request names, and its app.
     private func definition(
         of body: JSON,
-        _ app: AppDefinition?
+        _ app: AppDefinition?,
+        _ caller: CallerIdentity
     ) throws(MarketplaceRefusal) -> (AppDefinition, WorkflowDefinition) {
         guard let method = body["method"]?.string else { throw .invalid("method", "a string is required") }
-        let candidates = app.map { [$0] } ?? marketplace.catalog.names.compactMap { marketplace.catalog.apps[$0] }
+        let candidates = app.map { [$0] } ?? marketplace.apps(of: caller)
         let having = candidates.filter { $0.methods[method] != nil }
         guard let chosen = having.first, let definition = chosen.methods[method] else {
             let known = Set(candidates.flatMap(\.methods.keys)).sorted().joined(separator: ", ")

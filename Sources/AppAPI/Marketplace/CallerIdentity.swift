@@ -15,17 +15,28 @@ struct CallerIdentity: Sendable {
     let role: Role
     /// The name of the token that the call came with.
     let token: String
+    /// The apps that the token opens; nil for all.
+    var apps: Set<String>?
+
+    /// Whether the token opens this app.
+    func opens(_ app: String) -> Bool { apps?.contains(app) ?? true }
 
     /// Whether this caller may see what belongs to `owner`.
-    func maySee(_ owner: String) -> Bool { role == .admin || user == owner }
+    func maySee(_ owner: String) -> Bool {
+        // By bytes, as the ledger's rows: Swift takes texts for equal that Unicode only holds to look alike.
+        role == .admin || user.utf8.elementsEqual(owner.utf8)
+    }
 }
 
 /// Checks the headers of the marketplace contract.
 struct CallerGate: Sendable {
-    private let tokens: NamedTokens
+    private let given: NamedTokens
+    private let file: TokensFile?
 
-    init(tokens: [String]) {
-        self.tokens = NamedTokens(tokens.filter { !$0.isEmpty })
+    /// - Parameter file: stands in for the tokens when it names the marketplace's, and may change at any time.
+    init(tokens: [String], file: TokensFile? = nil) {
+        given = NamedTokens(tokens.filter { !$0.isEmpty }, scoped: true)
+        self.file = file
     }
 
     /// Identifies the caller.
@@ -33,7 +44,7 @@ struct CallerGate: Sendable {
         guard let token = headers.first(named: "x-marketplace-token") else {
             throw MarketplaceRefusal(.notPermitted, .unauthorized, "the header x-marketplace-token is missing")
         }
-        guard let name = tokens.name(of: token) else {
+        guard let holder = (file?.tokens(.marketplace) ?? given).holder(of: token) else {
             throw MarketplaceRefusal(.notPermitted, .unauthorized, "the token in x-marketplace-token is not valid")
         }
         let user = headers.first(named: "x-user-id")?.trimming() ?? ""
@@ -45,12 +56,13 @@ struct CallerGate: Sendable {
         guard let role = roleText.isEmpty ? .user : CallerIdentity.Role(rawValue: roleText) else {
             throw .invalid("x-user-role", "one of user, publisher, admin")
         }
-        return CallerIdentity(user: user, role: role, token: name)
+        return CallerIdentity(user: user, role: role, token: holder.name, apps: holder.apps)
     }
 
     /// Whether text may go into headers, logs and rows.
     static func isPlain(_ text: String, longest: Int) -> Bool {
-        text.utf8.count <= longest && !text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
+        text.utf8.count <= longest
+            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
     }
 }
 

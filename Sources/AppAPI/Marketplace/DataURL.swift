@@ -49,9 +49,10 @@ struct DataURL: Sendable {
                 continue
             }
             let digits = bytes.dropFirst(index + 1).prefix(2)
-            guard digits.count == 2, let byte = UInt8(String(decoding: digits, as: UTF8.self), radix: 16) else {
-                return nil
-            }
+            // Two digits and nothing else: a number may begin with a sign, an escape may not.
+            guard digits.count == 2, !digits.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "-") }),
+                let byte = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            else { return nil }
             decoded.append(byte)
             index += 3
         }

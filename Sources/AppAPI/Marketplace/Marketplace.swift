@@ -29,9 +29,20 @@ struct Marketplace: Sendable {
         return caller
     }
 
-    /// The app of the path, when it names one.
-    func app(of context: MarketplaceContext) throws(MarketplaceRefusal) -> AppDefinition? {
+    /// The app of the path, when it names one; refused when the caller's token does not open it.
+    func app(
+        of context: MarketplaceContext,
+        _ caller: CallerIdentity
+    ) throws(MarketplaceRefusal) -> AppDefinition? {
         guard let name = context.parameters.get("app") else { return nil }
+        // Before it is looked for: a token of one app learns nothing of the others.
+        guard caller.opens(name) else {
+            throw MarketplaceRefusal(
+                .unsupported,
+                .forbidden,
+                "the token '\(caller.token)' does not open the app '\(name.prefix(64))'"
+            )
+        }
         guard let app = catalog.apps[name] else {
             throw .notFound("there is no app '\(name)'; there are: \(catalog.names.joined(separator: ", "))")
         }
@@ -45,7 +56,8 @@ struct Marketplace: Sendable {
             .contentTooLarge,
             "the body is larger than the limit of \(settings.maxBody) bytes"
         )
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > settings.maxBody {
+        // A length that is no Int is a larger one.
+        if let length = request.headers[.contentLength], Int(length).map({ $0 > settings.maxBody }) ?? true {
             throw tooLarge
         }
         let buffer: ByteBuffer
@@ -95,9 +107,15 @@ struct Marketplace: Sendable {
         return id
     }
 
+    /// The apps that a request without an app in its path may mean.
+    func apps(of caller: CallerIdentity) -> [AppDefinition] {
+        catalog.names.filter(caller.opens).compactMap { catalog.apps[$0] }
+    }
+
     /// Whether a task is one of these apps and this caller may see it.
     func isVisible(_ task: TaskRecord, _ caller: CallerIdentity, _ app: AppDefinition?) -> Bool {
-        caller.maySee(task.user) && (app.map { $0.name == task.app } ?? (catalog.apps[task.app] != nil))
+        caller.maySee(task.user) && caller.opens(task.app)
+            && (app.map { $0.name == task.app } ?? (catalog.apps[task.app] != nil))
     }
 
     static func unknownTask(_ id: TaskID) -> MarketplaceRefusal { .notFound("there is no task '\(id)'") }

@@ -44,6 +44,17 @@ struct MarketplaceRefusal: Error, Sendable {
         Self(.notPermitted, .tooManyRequests, refusal.description, retryAfter: .seconds(refusal.retryAfter))
     }
 
+    /// More waits than the mesh can do in a reasonable time.
+    static func overloaded(_ refusal: QueuePace.Refusal) -> Self {
+        let seconds = max(1, (refusal.retryAfter.wholeMilliseconds + 999) / 1000)
+        return Self(
+            .notPermitted,
+            .tooManyRequests,
+            "overload: what waits takes about \(Quantity.text(refusal.wait)); send the request again in \(seconds) s",
+            retryAfter: .seconds(seconds)
+        )
+    }
+
     /// Media that must be read first while the store is away.
     static func mediaAway(_ reason: String) -> Self {
         Self(.mediaAway, .serviceUnavailable, "the media store does not answer: \(reason)", retryAfter: .seconds(5))

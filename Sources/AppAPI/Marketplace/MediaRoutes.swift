@@ -14,8 +14,9 @@ struct MediaRoutes: Sendable {
     /// A URL to which the caller uploads a file of that name.
     func upload(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let caller = try await marketplace.identify(request.headers)
+        _ = try marketplace.app(of: context, caller)
         let name = try key(of: request)
-        guard let key = UploadKey.forUpload(name, user: caller.user) else {
+        guard let key = UploadKey.forUpload(name, caller) else {
             throw MarketplaceRefusal.invalid(
                 "s3_key",
                 "a name without empty, '.' or '..' segments, at most 512 bytes, is required"
@@ -38,13 +39,14 @@ struct MediaRoutes: Sendable {
     /// A URL from which the caller downloads media.
     func download(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let caller = try await marketplace.identify(request.headers)
+        _ = try marketplace.app(of: context, caller)
         let name = try key(of: request)
         let missing = MarketplaceRefusal.notFound("there is no media '\(name.prefix(200))'")
         do throws(MediaError) {
             let probe = try marketplace.parts.media.presignedPut(key: "uploads/-", expiresIn: .seconds(60))
             let bucket = probe.reference.bucket
             guard let reference = reference(name, caller, bucket) else { throw MediaError(.notFound, name) }
-            guard caller.role == .admin || UploadKey.mayRead(reference.key, user: caller.user),
+            guard UploadKey.mayRead(reference.key, caller),
                 try await marketplace.parts.media.stat(reference) != nil
             else { throw MediaError(.notFound, name) }
             let url = try marketplace.parts.media.presignedGet(
@@ -67,6 +69,8 @@ struct MediaRoutes: Sendable {
         }
         let headers: HTTPFields = [
             .contentType: content.attributes.contentType, .xContentTypeOptions: "nosniff",
+            // A page that somebody uploaded may be looked at, and do nothing.
+            .contentSecurityPolicy: "default-src 'none'; sandbox",
         ]
         let body = ResponseBody(contentLength: content.attributes.size) { writer in
             for try await chunk in content.bytes { try await writer.write(ByteBuffer(bytes: chunk)) }
@@ -114,7 +118,7 @@ struct MediaRoutes: Sendable {
             guard let reference = MediaReference(name), reference.bucket == bucket else { return nil }
             return reference
         }
-        return UploadKey.forDownload(name, user: caller.user).map { MediaReference(bucket: bucket, key: $0) }
+        return UploadKey.forDownload(name, caller).map { MediaReference(bucket: bucket, key: $0) }
     }
 
     private func success(_ data: JSON) -> Response {

@@ -22,10 +22,9 @@ struct PayloadMedia: Sendable {
     func resolve(
         _ payload: JSON,
         schema: JSON?,
-        user: String,
-        role: CallerIdentity.Role
+        caller: CallerIdentity
     ) async throws(MarketplaceRefusal) -> JSON {
-        var walk = Walk(user: user, isAdmin: role == .admin)
+        var walk = Walk(caller: caller)
         return try await resolve(payload, schema, "payload", &walk)
     }
 
@@ -45,8 +44,7 @@ struct PayloadMedia: Sendable {
     }
 
     private struct Walk {
-        let user: String
-        let isAdmin: Bool
+        let caller: CallerIdentity
         var count = 0
     }
 
@@ -132,7 +130,7 @@ struct PayloadMedia: Sendable {
     private func lookUp(_ text: String, _ path: String, _ walk: Walk) async throws(MarketplaceRefusal) -> String {
         guard let reference = MediaReference(text) else { throw .invalid(path, "not a valid s3://bucket/key") }
         let missing = MarketplaceRefusal.invalid(path, "there is no media \(text)")
-        guard walk.isAdmin || UploadKey.mayRead(reference.key, user: walk.user) else { throw missing }
+        guard UploadKey.mayRead(reference.key, walk.caller) else { throw missing }
         do throws(MediaError) {
             guard try await media.stat(reference) != nil else { throw MediaError(.notFound, text) }
         } catch {

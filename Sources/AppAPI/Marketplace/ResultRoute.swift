@@ -15,7 +15,7 @@ struct ResultRoute: Sendable {
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let caller = try await marketplace.identify(request.headers)
-        let app = try marketplace.app(of: context)
+        let app = try marketplace.app(of: context, caller)
         do {
             let text = try await taskText(request, context)
             return Response(json: try await result(text, caller, app))

@@ -19,7 +19,7 @@ struct StatsRoute: Sendable {
 
     func handle(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
         let caller = try await marketplace.identify(request.headers)
-        let app = try marketplace.app(of: context)
+        let app = try marketplace.app(of: context, caller)
         do {
             let body = request.method == .post ? try await marketplace.body(of: request) : nil
             guard body == nil || body?.object != nil else {
@@ -27,7 +27,7 @@ struct StatsRoute: Sendable {
             }
             let query = try Query(body: body, request: request)
             let user = try subject(of: query, caller)
-            let apps = app.map { [$0.name] } ?? marketplace.catalog.names
+            let apps = app.map { [$0.name] } ?? marketplace.apps(of: caller).map(\.name)
             var rows: [Numbers] = []
             for app in apps {
                 rows += try await numbers(NumbersQuery(app: app, user: user, from: query.from, to: query.to))

@@ -84,7 +84,7 @@ struct TaskRoutes: Sendable {
         _ context: MarketplaceContext
     ) async throws -> (CallerIdentity, AppDefinition?, TaskView) {
         let caller = try await marketplace.identify(request.headers)
-        let app = try marketplace.app(of: context)
+        let app = try marketplace.app(of: context, caller)
         return (caller, app, try await marketplace.task(context.parameters.get("task"), caller, app))
     }
 
@@ -103,9 +103,14 @@ struct TaskRoutes: Sendable {
         )
     }
 
+    /// Where it goes; the operator's own receiver without its query, which may hold a token.
+    private static func shownURL(_ callback: CallbackRecord) -> String {
+        callback.isTrusted ? String(callback.url.prefix { $0 != "?" }) : callback.url
+    }
+
     private static func json(_ callback: CallbackRecord, _ attempts: [CallbackAttempt]) -> JSON {
         [
-            "id": .string(callback.id.description), "url": .string(callback.url),
+            "id": .string(callback.id.description), "url": .string(shownURL(callback)),
             "state": .string(callback.state.rawValue), "createdAt": .string(callback.createdAt.rfc3339),
             "dueAt": callback.state == .pending ? .string(callback.dueAt.rfc3339) : .null,
             "attempts": .array(attempts.map(json)),

@@ -4,6 +4,7 @@
 
 import AppAPI
 import ArgumentParser
+import Fairness
 import Workflow
 
 /// Runs the App API.
@@ -31,15 +32,15 @@ struct AppAPICommand: AsyncParsableCommand {
         let port = try port ?? configuration.port("APP_API_PORT", default: 8007)
         try ListeningPort.check(host: host, port: port, setting: "--port or APP_API_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
-        let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
-        guard let meshToken = configuration.token("MESH_TOKEN") else {
+        let assembly = try RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
+        guard let meshToken = try configuration.token("MESH_TOKEN") else {
             throw ConfigurationError(missing: "MESH_TOKEN", "the token with which the App API calls the Service APIs")
         }
         let handOver = HTTPJobHandOver(
             client: parts.trustedHTTP,
             base: configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:8080"),
             bases: try serviceURLs(configuration),
-            token: meshToken
+            token: assembly.tokens?.entries(.mesh)?.first.map { NamedTokens.split($0).token } ?? meshToken
         )
         let (api, services, server) = try assembly.appAPI(
             definitions,
@@ -49,6 +50,7 @@ struct AppAPICommand: AsyncParsableCommand {
         )
         try await assembly.prepareLedger()
         try await assembly.untilTheLedgerAnswers { try await api.storeDefinitions() }
+        configuration.forgetEnvironment()
         try await assembly.run(services + [server])
     }
 

@@ -62,7 +62,7 @@ struct CallCommand: AsyncParsableCommand {
             throw ExitCode.refused(status)
         }
         guard wait else {
-            if options.json { Terminal.print(answer) } else { print(task) }
+            if options.json { Terminal.print(answer) } else { Terminal.say(task) }
             return
         }
         try await ResultWatch(client: client, app: String(parts[0]), json: options.json).wait(for: task)

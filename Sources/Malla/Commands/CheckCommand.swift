@@ -23,14 +23,16 @@ struct CheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = MeshConfiguration()
+        let mask = SecretMask(configuration: configuration)
         var isGood = true
         do {
             try configuration.check()
             _ = try configuration.guardedPolicy()
             _ = try configuration.limits()
+            _ = try configuration.tokensFile()
             _ = try configuration.infrastructure()
         } catch {
-            Terminal.complain("\(error)")
+            Terminal.complain(mask.masked("\(error)"))
             isGood = false
         }
         let folders = DefinitionFolders(configuration: configuration)
@@ -39,9 +41,9 @@ struct CheckCommand: AsyncParsableCommand {
             services: folders.services,
             environment: ProcessInfo.processInfo.environment
         )
-        for problem in problems { print("\(problem)") }
+        for problem in problems { print(mask.masked("\(problem)")) }
         for (name, service) in definitions.services.sorted(by: { $0.key < $1.key }) {
-            print("service \(name): ok (\(service.engine.label))")
+            print(mask.masked("service \(name): ok (\(service.engine.label))"))
         }
         for (name, app) in definitions.apps.sorted(by: { $0.key < $1.key }) {
             print("app \(name): ok (\(app.methods.keys.sorted().joined(separator: ", ")))")
@@ -56,13 +58,14 @@ struct CheckCommand: AsyncParsableCommand {
     private func checkServers(_ configuration: MeshConfiguration) async throws -> Bool {
         let telemetry = try Telemetry.start(role: "check", configuration: configuration, format: .text)
         let wiring = try ServersWiring(configuration: configuration, logger: telemetry.logger)
+        let mask = SecretMask(configuration: configuration)
         var isGood = true
         func check(_ name: String, _ variables: String, _ ping: () async throws -> Void) async {
             do {
                 try await ping()
                 print("\(name): ok")
             } catch {
-                print("\(name): \(error) (\(variables))")
+                print(mask.masked("\(name): \(error) (\(variables))"))
                 isGood = false
             }
         }

@@ -52,7 +52,7 @@ struct DevCommand: AsyncParsableCommand {
             configuration: configuration,
             logger: telemetry.logger
         )
-        let assembly = RoleAssembly(
+        let assembly = try RoleAssembly(
             configuration: configuration,
             parts: parts,
             telemetry: telemetry,
@@ -73,6 +73,7 @@ struct DevCommand: AsyncParsableCommand {
         ) { Self.greet(base, secrets, definitions, folder: folder) }
         try await api.storeDefinitions()
         let worker = try assembly.worker(definitions.services)
+        configuration.forgetEnvironment()
         // Stopped from the last to the first: the worker drains while its completions are still settled.
         try await assembly.run(tickets + orchestration + [worker, serviceServer, appServer])
         // The folder is held until here.

@@ -31,14 +31,14 @@ struct ServiceAPICommand: AsyncParsableCommand {
         let telemetry = try Telemetry.start(role: "service-api", configuration: configuration, format: .json)
         let definitions = try DefinitionFolders(configuration: configuration).load()
         let selected = try definitions.selected(service)
-        guard !configuration.list("MESH_TOKEN").isEmpty else {
+        guard try configuration.token("MESH_TOKEN") != nil else {
             throw ConfigurationError(missing: "MESH_TOKEN", "the token with which the App API hands over jobs")
         }
         let host = host ?? configuration.text("HTTP_HOST", default: "0.0.0.0")
         let port = try port ?? configuration.port("HTTP_PORT", default: 8080)
         try ListeningPort.check(host: host, port: port, setting: "--port or HTTP_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
-        let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
+        let assembly = try RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
         let (_, services, server) = try assembly.serviceAPI(
             selected,
             known: definitions.services,
@@ -46,6 +46,7 @@ struct ServiceAPICommand: AsyncParsableCommand {
             port: port
         )
         try await assembly.prepareLedger()
+        configuration.forgetEnvironment()
         try await assembly.run(services + [server])
     }
 }

@@ -30,10 +30,10 @@ struct StatsCommand: AsyncParsableCommand {
         }
         guard !options.json else { return Terminal.print(answer) }
         for (name, value) in response.object?.members ?? [] where value.object == nil && value.array == nil {
-            print("\(name): \(String(decoding: value.bytes, as: UTF8.self))")
+            Terminal.say("\(name): \(String(decoding: value.bytes, as: UTF8.self))")
         }
         for (name, value) in response.object?.members ?? [] where value.object != nil || value.array != nil {
-            print("\(name):")
+            Terminal.say("\(name):")
             Terminal.print(value)
         }
     }

@@ -40,7 +40,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let port = try port ?? configuration.port("WORKER_HTTP_PORT", default: 8081)
         try ListeningPort.check(host: host, port: port, setting: "--port or WORKER_HTTP_PORT")
         let parts = try ServersWiring(configuration: configuration, logger: telemetry.logger)
-        let assembly = RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
+        let assembly = try RoleAssembly(configuration: configuration, parts: parts, telemetry: telemetry)
         let worker = try assembly.worker(selected)
         let status = WorkerStatus(worker: worker, parts: parts, telemetry: telemetry)
         let server = assembly.serve(
@@ -49,6 +49,7 @@ struct WorkerCommand: AsyncParsableCommand {
             port: port
         ) {}
         try await assembly.prepareLedger()
+        configuration.forgetEnvironment()
         // The status server starts first and stops last: a draining worker still tells how it does.
         try await assembly.run([server, worker])
     }

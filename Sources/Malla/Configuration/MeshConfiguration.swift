@@ -5,6 +5,7 @@
 import Configuration
 import Fairness
 import Foundation
+import Logging
 import Plumbing
 
 /// Reads the settings of every role from the environment; `.env.example` lists them all.
@@ -36,8 +37,25 @@ struct MeshConfiguration: Sendable {
         (text(name) ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
-    /// The first token of a variable, as it is sent: without the name that it may bear.
-    func token(_ name: String) -> String? { list(name).first.map { NamedTokens.split($0).token } }
+    /// The first token of a variable, or of `TOKENS_FILE` when that names it, as it is sent: without the name that it may
+    /// bear.
+    func token(_ name: String) throws(ConfigurationError) -> String? {
+        let isScoped = name == TokensFile.List.marketplace.rawValue
+        let inFile = try TokensFile.List(rawValue: name).flatMap { list throws(ConfigurationError) in
+            try tokensFile()?.entries(list)
+        }
+        return (inFile ?? list(name)).first.map { NamedTokens.split($0, scoped: isScoped).token }
+    }
+
+    /// The tokens that may change while a role runs; nil without a file.
+    func tokensFile(logger: Logger = Logger(label: "malla.tokens")) throws(ConfigurationError) -> TokensFile? {
+        guard let path = text("TOKENS_FILE") else { return nil }
+        do {
+            return try TokensFile(path: path, logger: logger)
+        } catch {
+            throw ConfigurationError(error.description)
+        }
+    }
 
     /// A whole number.
     func int(_ name: String, default fallback: Int) throws(ConfigurationError) -> Int {

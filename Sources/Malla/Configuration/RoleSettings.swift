@@ -15,13 +15,16 @@ import Workflow
 extension MeshConfiguration {
     /// The settings of the App API.
     ///
-    /// - Parameter secrets: tokens that stand in for those that the environment does not give.
-    func appSettings(secrets: [String: String] = [:]) throws -> AppSettings {
+    /// - Parameters:
+    ///   - secrets: tokens that stand in for those that the environment does not give.
+    ///   - tokens: the file whose tokens go before all others.
+    func appSettings(secrets: [String: String] = [:], tokens file: TokensFile?) throws -> AppSettings {
         var settings = AppSettings()
         settings.apiVersion = text("API_VERSION", default: settings.apiVersion)
         settings.apiName = text("API_NAME", default: settings.apiName)
         settings.tokens = tokens("MARKETPLACE_TOKEN", secrets)
-        guard !settings.tokens.isEmpty else {
+        settings.tokensFile = file
+        guard !settings.tokens.isEmpty || file?.entries(.marketplace) != nil else {
             throw ConfigurationError(missing: "MARKETPLACE_TOKEN", "the token that clients send as x-marketplace-token")
         }
         settings.callbackURL = text("MARKETPLACE_CALLBACK")
@@ -32,6 +35,7 @@ extension MeshConfiguration {
         settings.callbackTimeout = try duration("CALLBACK_TIMEOUT", default: settings.callbackTimeout)
         settings.maxBody = try bytes("MAX_BODY", default: settings.maxBody)
         settings.resultTTL = try duration("RESULT_TTL", default: settings.resultTTL)
+        settings.patience = try duration("OVERLOAD_WAIT", default: settings.patience)
         settings.retention = try retention()
         return settings
     }
@@ -40,7 +44,8 @@ extension MeshConfiguration {
     func serviceSettings(
         _ services: [String: ServiceDefinition],
         known: [String: ServiceDefinition],
-        secrets: [String: String] = [:]
+        secrets: [String: String] = [:],
+        tokens file: TokensFile?
     ) throws -> ServiceSettings {
         var settings = ServiceSettings(
             services: services,
@@ -48,6 +53,7 @@ extension MeshConfiguration {
             serviceTokens: tokens("AI_SERVICE_TOKEN", secrets),
             maxBody: try bytes("MAX_BODY", default: 10 << 20)
         )
+        settings.tokensFile = file
         settings.known = known
         settings.leaseDuration = try duration("WORKER_LEASE_TIMEOUT", default: settings.leaseDuration)
         settings.runPodLease = try duration("RUNPOD_LEASE", default: settings.runPodLease)

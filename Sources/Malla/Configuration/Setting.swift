@@ -64,11 +64,15 @@ struct Setting: Sendable {
         Setting(name: "CALLBACK_TOKEN_ORIGINS", kind: .webURLs),
         Setting(name: "CALLBACK_RETRIES", kind: .durations),
         Setting(name: "CALLBACK_TIMEOUT", kind: .duration(atLeast: .milliseconds(100))),
+        Setting(name: "OVERLOAD_WAIT", kind: .duration(atLeast: .zero)),
+        Setting(name: "CLIENT_TIMEOUT", kind: .duration(atLeast: .milliseconds(500))),
+        Setting(name: "MAX_CONNECTIONS", kind: .count(1...1_000_000)),
         Setting(name: "MAX_BODY", kind: .size(1024...(1 << 30))),
         Setting(name: "SERVICE_API_URL", kind: .webURL),
         Setting(name: "SERVICE_API_URLS", kind: .namedURLs),
         Setting(name: "DRAIN_TIMEOUT", kind: .duration(atLeast: .zero)),
         Setting(name: "LIMITS_FILE", kind: .file),
+        Setting(name: "TOKENS_FILE", kind: .file),
         Setting(name: "LLM_BASE_URL", kind: .webURL),
         Setting(name: "LLM_TIMEOUT", kind: .duration(atLeast: .seconds(1))),
         Setting(name: "WHISPERX_URL", kind: .webURL),
@@ -86,7 +90,7 @@ struct Setting: Sendable {
         "DATABASE_URL", "POSTGRES_PASSWORD", "AMQP_URL", "RABBITMQ_PASS", "REDIS_URL", "REDIS_PASSWORD",
         "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "MARKETPLACE_TOKEN", "CALLBACK_SECRET",
         "AI_SERVICE_TOKEN", "MESH_TOKEN", "LLM_API_KEY", "QWEN_AUDIO_API_KEY", "VOXTRAL_API_KEY", "AUDIO_LLM_API_KEY",
-        "WHISPERX_API_KEY",
+        "WHISPERX_API_KEY", "MARKETPLACE_CALLBACK",
     ]
 
     /// What would be right, when this value is not; nil when it is.

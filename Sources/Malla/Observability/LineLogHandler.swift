@@ -18,6 +18,7 @@ struct LineLogHandler: LogHandler {
     let label: String
     let format: Format
     var logLevel: Logger.Level
+    var mask = SecretMask.none
     var metadata: Logger.Metadata = [:]
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -32,7 +33,7 @@ struct LineLogHandler: LogHandler {
             format == .json
             ? json(event.level, event.message, all) : text(event.level, event.message, all)
         // One write a line, so that lines of several threads never mix.
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        FileHandle.standardError.write(Data((Printable.text(mask.masked(line), keepingLines: false) + "\n").utf8))
     }
 
     private func json(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata) -> String {
@@ -48,6 +49,6 @@ struct LineLogHandler: LogHandler {
         let time = Timestamp.now.rfc3339.dropFirst(11).dropLast()
         let fields = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
         let name = level.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
-        return "\(time) \(name)\(message)\(fields)".replacing("\n", with: "\\n")
+        return "\(time) \(name)\(message)\(fields)"
     }
 }

@@ -28,7 +28,8 @@ struct Telemetry: Sendable {
             chosen = known
         }
         let lineFormat = chosen
-        LoggingSystem.bootstrap { LineLogHandler(label: $0, format: lineFormat, logLevel: level) }
+        let mask = SecretMask(configuration: configuration)
+        LoggingSystem.bootstrap { LineLogHandler(label: $0, format: lineFormat, logLevel: level, mask: mask) }
         let registry = PrometheusRegistry()
         MetricsSystem.bootstrap(registry)
         return Telemetry(logger: Logger(label: "malla.\(role)"), registry: registry)

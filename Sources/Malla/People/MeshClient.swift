@@ -19,7 +19,7 @@ struct MeshClient {
     {
         let secrets = DevSecrets.stored(in: configuration.text("MALLA_DATA", default: ".malla"))
         let port = try configuration.port("APP_API_PORT", default: 8007)
-        guard let token = configuration.token("MARKETPLACE_TOKEN") ?? secrets["MARKETPLACE_TOKEN"] else {
+        guard let token = try configuration.token("MARKETPLACE_TOKEN") ?? secrets["MARKETPLACE_TOKEN"] else {
             throw ConfigurationError(
                 missing: "MARKETPLACE_TOKEN",
                 "the App API's token; `malla dev` keeps its own in its data folder (MALLA_DATA)"
@@ -38,7 +38,7 @@ struct MeshClient {
     static func serviceAPI(url: String?, configuration: MeshConfiguration) throws -> MeshClient {
         let secrets = DevSecrets.stored(in: configuration.text("MALLA_DATA", default: ".malla"))
         let port = try configuration.port("HTTP_PORT", default: 8080)
-        let token = configuration.token("AI_SERVICE_TOKEN") ?? secrets["AI_SERVICE_TOKEN"]
+        let token = try configuration.token("AI_SERVICE_TOKEN") ?? secrets["AI_SERVICE_TOKEN"]
         return MeshClient(
             base: url ?? configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:\(port)"),
             headers: token.map { [("authorization", "Bearer \($0)")] } ?? []

@@ -63,9 +63,9 @@ struct ResultWatch {
             Terminal.print(answer)
         } else {
             let took = answer["processDuration"]?.double.flatMap { $0 >= 0 ? " in \($0) s" : nil } ?? ""
-            print("\(task)  \(code) \(reason)\(took)")
+            Terminal.say("\(task)  \(code) \(reason)\(took)")
             let stages = Self.stages(of: answer)
-            if !stages.isEmpty { print(stages) }
+            if !stages.isEmpty { Terminal.say(stages) }
             if let data = answer["response"]?["data"] { Terminal.print(data) }
         }
         if !isGood { throw ExitCode.failure }

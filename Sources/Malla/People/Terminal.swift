@@ -20,12 +20,12 @@ enum Terminal {
 
     /// Prints an error for a person.
     static func complain(_ message: String) {
-        FileHandle.standardError.write(Data("malla: \(message)\n".utf8))
+        FileHandle.standardError.write(Data("malla: \(Printable.text(message, keepingLines: true))\n".utf8))
     }
 
     /// Prints a line at once, past the buffer that a pipe would give `print`.
     static func say(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        FileHandle.standardOutput.write(Data((Printable.text(line, keepingLines: true) + "\n").utf8))
     }
 
     /// Prints JSON with indentation.
@@ -41,14 +41,19 @@ enum Terminal {
 
     /// Prints a table; on a terminal, lines are cut to its width, and each note has one line, indented.
     static func table(_ header: [String], _ rows: [Row]) {
-        let all = [Row(cells: header)] + rows
+        let all = ([Row(cells: header)] + rows).map { row in
+            Row(
+                cells: row.cells.map { Printable.text($0, keepingLines: false) },
+                notes: row.notes.map { Printable.text(String($0.map { $0.isNewline ? " " : $0 }), keepingLines: false) }
+            )
+        }
         let widths = header.indices.map { column in all.map { $0.cells[column].count }.max() ?? 0 }
         for row in all {
             let cells = row.cells.enumerated().map { column, cell in
                 column == row.cells.count - 1
                     ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
             }
-            let notes = row.notes.map { "    " + $0.replacing("\n", with: " ") }
+            let notes = row.notes.map { "    " + $0 }
             for line in [cells.joined(separator: "  ")] + notes {
                 say(isInteractive ? String(line.prefix(width)) : line)
             }
@@ -71,6 +76,7 @@ enum Terminal {
 
     /// Shows one line of progress: over the last one on a terminal, else as a line of its own when it changed.
     static func progress(_ line: String, last: inout String) {
+        let line = Printable.text(line, keepingLines: false)
         guard line != last else { return }
         last = line
         if isInteractive {

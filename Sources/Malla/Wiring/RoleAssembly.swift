@@ -6,6 +6,7 @@ import AppAPI
 import Callbacks
 import Fairness
 import Hummingbird
+import HummingbirdCore
 import Ledger
 import Logging
 import Plumbing
@@ -21,18 +22,24 @@ struct RoleAssembly {
     let parts: any MeshParts
     let telemetry: Telemetry
     var secrets: [String: String] = [:]
+    /// The tokens that may change while the process runs (`TOKENS_FILE`).
+    let tokens: TokensFile?
     private let shared = SharedFairness()
+    /// How patient this role's HTTP server is.
+    private let clients: ClientLimits
 
     init(
         configuration: MeshConfiguration,
         parts: any MeshParts,
         telemetry: Telemetry,
         secrets: [String: String] = [:]
-    ) {
+    ) throws(ConfigurationError) {
         self.configuration = configuration
         self.parts = parts
         self.telemetry = telemetry
         self.secrets = secrets
+        clients = try configuration.clientLimits()
+        tokens = try configuration.tokensFile(logger: telemetry.logger)
     }
 
     /// The App API's services in the order in which they start, and its HTTP server, which comes after them all: it stops
@@ -62,7 +69,7 @@ struct RoleAssembly {
             logger: telemetry.logger
         )
         let api = AppAPI(
-            settings: try configuration.appSettings(secrets: secrets),
+            settings: try configuration.appSettings(secrets: secrets, tokens: tokens),
             catalog: AppCatalog(apps: Array(definitions.apps.values), services: Array(definitions.services.values)),
             parts: appParts
         )
@@ -91,7 +98,7 @@ struct RoleAssembly {
             )
         )
         let api = ServiceAPI(
-            settings: try configuration.serviceSettings(services, known: known, secrets: secrets),
+            settings: try configuration.serviceSettings(services, known: known, secrets: secrets, tokens: tokens),
             parts: ServiceParts(
                 ledger: parts.ledger,
                 broker: parts.broker,
@@ -145,10 +152,10 @@ struct RoleAssembly {
         port: Int,
         _ onServing: @escaping @Sendable () async -> Void
     ) -> any Service where Context: RequestContext, Context.Source == ApplicationRequestContextSource {
-        Application(
+        let limits = clients
+        return Application(
             router: router,
-            // A connection that says nothing, or stops in the middle of a request, is closed.
-            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+            server: HTTPServerBuilder { GuardedChannel(responder: $0, limits: limits) },
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { _ in await onServing() },
             logger: telemetry.logger
@@ -187,13 +194,16 @@ struct RoleAssembly {
 
     /// Runs services until SIGTERM or SIGINT, then stops them in reverse order and closes the parts.
     func run(_ services: [any Service]) async throws {
+        // At debug it writes down every service with all that is in it, settings and their URLs as well.
+        var logger = telemetry.logger
+        logger.logLevel = max(logger.logLevel, .info)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map {
                     .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
                 },
                 gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: telemetry.logger
+                logger: logger
             )
         )
         do {

@@ -10,6 +10,9 @@ import Workflow
 final class EndWaiters: Sendable {
     private let waiters = Mutex<[JobID: [OneShot<Void>]]>([:])
 
+    /// The jobs that are waited for.
+    var count: Int { waiters.withLock { $0.count } }
+
     /// Says that jobs have reached their final state; heard here or told by another API.
     func ended(_ jobs: [JobID]) {
         let found = waiters.withLock { waiters in jobs.flatMap { waiters.removeValue(forKey: $0) ?? [] } }

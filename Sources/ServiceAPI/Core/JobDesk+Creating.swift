@@ -105,7 +105,7 @@ extension JobDesk {
     }
 
     private func record(of new: NewJob) -> JobRecord {
-        let now = Timestamp.now
+        let now = parts.clock.now
         let lane = FairRanks.Lane(service: new.service.name, priority: new.labels.priority)
         let job = Job(
             id: MeshID(at: now),

@@ -39,6 +39,14 @@ struct JobEventStream {
     private static let silence: Duration = .seconds(15)
     private static let page = 200
 
+    /// How long to wait between two looks while so many jobs are waited for.
+    ///
+    /// All streams together ask the ledger and the result store a bounded number of times a second, or a thousand would
+    /// slow down everybody's jobs. Ends are told at once.
+    static func pauses(streams: Int) -> (look: Duration, ask: Duration) {
+        (max(look, .milliseconds(2 * streams)), max(ask, .milliseconds(4 * streams)))
+    }
+
     init(desk: JobDesk, record: JobRecord, place: EventPlace?) {
         self.desk = desk
         self.record = record
@@ -82,14 +90,15 @@ struct JobEventStream {
     /// Waits until it is worth looking again, and asks the ledger when it is time.
     private mutating func rest() async throws {
         let id = record.job.id
-        let pause = record.job.state == .running ? Self.look : Self.ask
+        let (look, ask) = Self.pauses(streams: desk.ends.count)
+        let pause = record.job.state == .running ? look : ask
         let mustAsk = try await desk.ends.listening(for: id) { waiter in
             let timer = ContinuousClock.now
             try await waiter.value(within: pause)
             // Woken early: the job has ended.
             return ContinuousClock.now - timer < pause
         }
-        guard mustAsk || ContinuousClock.now - readAt >= Self.ask else { return }
+        guard mustAsk || ContinuousClock.now - readAt >= ask else { return }
         readAt = .now
         let fresh = try await desk.find(id)
         // What the old lease told to the end comes before the change.

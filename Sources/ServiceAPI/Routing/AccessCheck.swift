@@ -12,11 +12,15 @@ struct AccessCheck: Sendable {
     let service: NamedTokens
     /// The tokens of App APIs; none refuses every hand-over.
     let mesh: NamedTokens
+    /// Stands in for those that it names, and may change at any time.
+    var file: TokensFile?
 
     /// The name of the caller's token; nil where none is needed.
     ///
     /// - Throws: ``Problem``: 401 without one of the tokens, 403 where no token would help.
     func caller(of request: Request, for access: APIRoute.Access) throws(Problem) -> String? {
+        let service = file?.tokens(.service) ?? service
+        let mesh = file?.tokens(.mesh) ?? mesh
         switch access {
         case .open: return nil
         case .service: return service.isEmpty ? nil : try name(in: service, request)

@@ -155,6 +155,6 @@ struct MemberReader: Sendable {
 
     private static func isPlain(_ text: String, _ limit: Int) -> Bool {
         !text.isEmpty && text.utf8.count <= limit * 4 && text.count <= limit
-            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
     }
 }

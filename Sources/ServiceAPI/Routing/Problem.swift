@@ -61,10 +61,15 @@ public struct Problem: Error, Sendable, HTTPResponseError {
 extension Response {
     /// An answer of JSON.
     static func json(_ json: JSON, status: HTTPResponse.Status = .ok) -> Response {
+        Self.json(ByteBuffer(bytes: json.bytes), status: status)
+    }
+
+    /// An answer of JSON that is written already.
+    static func json(_ bytes: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
         Response(
             status: status,
             headers: [.contentType: "application/json; charset=utf-8"],
-            body: .init(byteBuffer: ByteBuffer(bytes: json.bytes))
+            body: .init(byteBuffer: bytes)
         )
     }
 }

@@ -32,10 +32,13 @@ extension Request {
 
     /// The whole body.
     func bytes(upTo limit: Int) async throws(Problem) -> [UInt8] {
+        let tooLarge = Problem(.contentTooLarge, "the body has more than \(limit) bytes")
+        // Refused before it comes; a length that is no Int is a larger one.
+        if let length = headers[.contentLength], Int(length).map({ $0 > limit }) ?? true { throw tooLarge }
         do {
             return Array(try await body.collect(upTo: limit).readableBytesView)
         } catch is NIOTooManyBytesError {
-            throw Problem(.contentTooLarge, "the body has more than \(limit) bytes")
+            throw tooLarge
         } catch {
             throw Problem(.badRequest, "the body broke off before its end")
         }

@@ -113,7 +113,8 @@ struct RunPodClientCalls: Sendable {
         let body = try await request.object(upTo: limit)
         let submission = try RunPodSubmission(reading: body)
         try await submission.checkWebhook(webhooks)
-        let job = try RunPodClientJob(services: desk.choice.services).make(submission, at: endpoint)
+        let job = try RunPodClientJob(services: desk.choice.services, now: desk.parts.clock.now)
+            .make(submission, at: endpoint)
         return try await create(job, request, by: caller)
     }
 

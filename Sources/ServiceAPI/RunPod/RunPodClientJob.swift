@@ -8,6 +8,8 @@ import Workflow
 /// Turns submissions into jobs: finds the service, opens envelopes, writes the labels.
 struct RunPodClientJob: Sendable {
     let services: [String: ServiceDefinition]
+    /// The moment by the ledger's clock.
+    let now: Timestamp
 
     /// RunPod never runs a failed handler again by itself.
     static let maxAttempts = 1
@@ -42,7 +44,7 @@ struct RunPodClientJob: Sendable {
             labels: labels,
             maxAttempts: Self.maxAttempts,
             timeout: submission.executionTimeout,
-            deadline: .now + submission.timeToLive
+            deadline: now + submission.timeToLive
         )
     }
 

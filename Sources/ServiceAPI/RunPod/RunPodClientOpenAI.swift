@@ -60,7 +60,8 @@ struct RunPodClientOpenAI: Sendable {
             return .json(OpenAIAnswer.models(service.takes.lazy.compactMap(\.modelProfile).first ?? service.name))
         }
         let submission = try RunPodSubmission(reading: ["input": try input(body, route, service)])
-        let new = try RunPodClientJob(services: [endpoint: service]).make(submission, at: endpoint)
+        let new = try RunPodClientJob(services: [endpoint: service], now: calls.desk.parts.clock.now)
+            .make(submission, at: endpoint)
         let job = try await calls.create(new, request, by: context.caller)
         let answer = OpenAIAnswer(
             id: job.id.description,
