@@ -24,14 +24,89 @@ import Workflow
     @Test func answerOfALostWorkerCountsForNothing() {
         let lost = history {
             loseAnswer(&$0)
-            $0.fault(.freeze, .role(.worker2), from: 0, to: 8)
+            $0.fault(.freeze, .role(.worker1), from: 0, to: 8)
         }
         #expect(lost.broken == [])
-        let elsewhere = history {
-            loseAnswer(&$0)
-            $0.fault(.freeze, .role(.appAPI1), from: 0, to: 8)
+        for target in Self.elsewhere {
+            let elsewhere = history {
+                loseAnswer(&$0)
+                $0.fault(.kill, target, from: 0, to: 8)
+            }
+            #expect(elsewhere.broken == [Rule.oneCallAtATime.rawValue, Rule.poisonIsBound.rawValue], "\(target)")
         }
-        #expect(elsewhere.broken == [Rule.oneCallAtATime.rawValue, Rule.poisonIsBound.rawValue])
+    }
+
+    /// What costs `worker-1` no job: nothing but its own way to the ledger keeps its jobs.
+    private static let elsewhere: [Fault.Target] = [
+        .role(.appAPI1), .role(.serviceAPI1), .role(.worker2), .server(.rabbit), .server(.redis), .server(.s3),
+        .receiver, .link(Link(from: .worker1, to: .server(.s3))), .link(Link(from: .worker1, to: .server(.rabbit))),
+        .link(Link(from: .worker2, to: .server(.postgres))), .link(Link(from: .appAPI1, to: .server(.postgres))),
+    ]
+
+    /// What may cost it one.
+    private static let near: [Fault.Target] = [
+        .role(.worker1), .server(.postgres), .link(Link(from: .worker1, to: .server(.postgres))),
+    ]
+
+    @Test func onlyItsOwnTroubleLosesAWorkersJob() {
+        for target in Self.near {
+            let lost = history {
+                loseAnswer(&$0)
+                $0.fault(.cut, target, from: 0, to: 8)
+            }
+            #expect(lost.broken == [], "\(target)")
+        }
+        // Whose call it was is not known: any worker may have lost it.
+        let nameless = history { history in
+            loseAnswer(&history)
+            history.marks = history.marks.map { $0.nameless }
+            history.fault(.freeze, .role(.worker2), from: 0, to: 8)
+        }
+        #expect(nameless.broken == [])
+    }
+
+    @Test func aFailureIsLostOnlyWithItsWorker() {
+        func uncounted(_ target: Fault.Target) -> Set<String> {
+            history { history in
+                history.set(\.jobs, "k3-first", ["failures": 0])
+                history.fault(.kill, target, from: 0, to: 1)
+            }.broken
+        }
+        for target in Self.near { #expect(uncounted(target) == [], "\(target)") }
+        for target in Self.elsewhere {
+            #expect(uncounted(target) == [Rule.faultsCostNothing.rawValue], "\(target)")
+        }
+        // Its process was ended with it, for another job's sake.
+        let ended = history { history in
+            history.set(\.jobs, "k3-first", ["failures": 0])
+            history.mapMarks("k3-first-1") { $0.with(process: 7) }
+        }
+        #expect(ended.broken == [])
+    }
+
+    @Test func clientsMayBeRefusedForAWhile() {
+        func refused(_ status: Int?) -> Set<String> {
+            history { history in
+                let submits = history.calls.filter { $0.kind == .submit && $0.key == "k0" }
+                history.calls += submits.map { $0.with(after: -0.1, status: status, isAnswered: false) }
+            }.broken
+        }
+        for status in [nil, 429, 503] { #expect(refused(status) == [], "\(status ?? 0)") }
+        for status in [400, 401, 404, 500, 502] {
+            #expect(refused(status) == [Rule.refusedForNow.rawValue], "\(status)")
+        }
+    }
+
+    @Test func aClientThatGaveUpDuringFaultsProvesNothing() {
+        func givenUp(_ until: Double, faultUntil: Double) -> Bool {
+            history { history in
+                history.rows.tasks.removeAll { $0["key"]?.string == "k0" }
+                history.mapCalls(.submit, "k0") { $0.with(after: until, status: 503, isAnswered: false) }
+                history.fault(.kill, .server(.postgres), from: 0, to: faultUntil)
+            }.broken.contains(Rule.everyTaskIsAccepted.rawValue)
+        }
+        #expect(givenUp(60, faultUntil: 20))
+        #expect(!givenUp(25, faultUntil: 20))
     }
 
     @Test func lostClaimMayBeRepeatedUnderItsNumber() {
@@ -92,6 +167,26 @@ import Workflow
         #expect(ended(at: 30, .postgres) == [])
         #expect(ended(at: 40, .postgres) == [Rule.deadlineIsKept.rawValue])
         #expect(ended(at: 30, .redis) == [Rule.deadlineIsKept.rawValue])
+    }
+
+    @Test func aCallbackMayStillBeRecordedAtTheEnd() {
+        func pending(at moments: [Double], _ key: String = "k0", faultUntil: Double? = nil) -> Set<String> {
+            history { history in
+                let first = history.callbacks.filter { $0.id == "c-\(key)" }
+                history.set(\.callbacks, "c-\(key)", ["state": "pending"])
+                history.callbacks += moments.flatMap { moment in first.map { $0.with(after: moment) } }
+                if let faultUntil { history.fault(.kill, .server(.postgres), from: 1, to: faultUntil) }
+            }.broken
+        }
+        // It ends at +100 s.
+        #expect(pending(at: [97], faultUntil: 80) == [])
+        #expect(pending(at: [97], "k7", faultUntil: 80) == [])
+        // Sent for ever, and never recorded.
+        #expect(pending(at: [93, 97], faultUntil: 80) == [Rule.callbackArrives.rawValue])
+        #expect(pending(at: [93, 97], "k7", faultUntil: 80) == [Rule.goneStops.rawValue])
+        // Never again, however much was broken.
+        #expect(pending(at: [], faultUntil: 80) == [Rule.callbackArrives.rawValue])
+        #expect(pending(at: [], "k7", faultUntil: 80) == [Rule.goneStops.rawValue])
     }
 
     @Test func callbackMayComeAgain() {

@@ -61,7 +61,8 @@ extension HandlerMark {
         attempt: Int? = nil,
         nonce: String? = nil,
         answer: JSON? = nil,
-        process: Int? = nil
+        process: Int? = nil,
+        worker: String? = nil
     ) -> HandlerMark {
         HandlerMark(
             kind: kind ?? self.kind,
@@ -73,21 +74,47 @@ extension HandlerMark {
             attempt: attempt ?? self.attempt,
             nonce: nonce ?? self.nonce,
             answer: answer ?? self.answer,
-            process: process ?? self.process
+            process: process ?? self.process,
+            worker: worker ?? self.worker
+        )
+    }
+}
+
+extension HandlerMark {
+    /// Without its worker.
+    var nameless: HandlerMark {
+        HandlerMark(
+            kind: kind,
+            at: at,
+            key: key,
+            stage: stage,
+            item: item,
+            job: job,
+            attempt: attempt,
+            nonce: nonce,
+            answer: answer,
+            process: process,
+            worker: nil
         )
     }
 }
 
 extension ClientCall {
-    func with(kind: Kind? = nil, after: Double = 0, status: Int? = nil, answer: JSON? = nil) -> ClientCall {
+    func with(
+        kind: Kind? = nil,
+        after: Double = 0,
+        status: Int? = nil,
+        answer: JSON? = nil,
+        isAnswered: Bool = true
+    ) -> ClientCall {
         ClientCall(
             kind: kind ?? self.kind,
             key: key,
             task: task,
             began: began + after,
             ended: ended + after,
-            status: status ?? self.status,
-            answer: answer ?? self.answer
+            status: isAnswered ? status ?? self.status : status,
+            answer: isAnswered ? answer ?? self.answer : .null
         )
     }
 }

@@ -157,7 +157,8 @@ struct CheckerRightHistory {
                     attempt: number + 1,
                     nonce: nonce,
                     answer: answer,
-                    process: 100
+                    process: 100,
+                    worker: "worker-1"
                 )
             }
             marks.append(mark(.began, at, .null))

@@ -107,6 +107,14 @@ extension SpoiltHistory {
             $0.set(\.jobs, "k0-first", ["orphaned": 10])
         },
         SpoiltHistory(.poisonIsBound, "a death without a cause") { $0.set(\.jobs, "k0-first", ["deaths": 1]) },
+        SpoiltHistory(.poisonIsBound, "lost with another worker") {
+            $0.fault(.kill, .role(.worker2), from: 0, to: 3)
+            $0.set(\.jobs, "k0-first", ["orphaned": 1])
+        },
+        SpoiltHistory(.poisonIsBound, "lost more often than it was claimed") {
+            $0.fault(.kill, .role(.worker1), from: 0, to: 3)
+            $0.set(\.jobs, "k0-first", ["orphaned": 2])
+        },
         SpoiltHistory(.poisonIsBound, "a lost worker without a fault") { $0.set(\.jobs, "k0-first", ["orphaned": 1]) },
     ]
 
@@ -120,6 +128,10 @@ extension SpoiltHistory {
         SpoiltHistory(.oneCallPerClaim, "two calls of one attempt") { history in
             let marks = history.marks.filter { $0.nonce == "k0-first-1" }
             history.marks += marks.map { $0.with(at: $0.at + 0.3, nonce: "again") }
+        },
+        SpoiltHistory(.oneCallAtATime, "another worker was lost") { history in
+            history.mapMarks("k3-first-1") { $0.kind == .failed ? $0.with(kind: .answered, at: $0.at + 0.2) : $0 }
+            history.fault(.freeze, .role(.worker2), from: 0, to: 8)
         },
         SpoiltHistory(.oneCallAtATime, "the first attempt answered in the second's time") { history in
             history.mapMarks("k3-first-1") { $0.kind == .failed ? $0.with(kind: .answered, at: $0.at + 0.2) : $0 }

@@ -9,7 +9,7 @@ import Workflow
 // Keys by the kind of their task: k0 chain, k1 fan, k2 refused, k3 retried, k4 hopeless, k5 cancelled, k6 late, k7 gone,
 // k8 poison. A task is `t-<key>`, a job `<key>-<stage><item>`, a call `<job>-<attempt>`, a callback `c-<key>`.
 extension SpoiltHistory {
-    static let all = tasks + answers + results + jobs + calls + limits + callbacks + surroundings
+    static let all = tasks + answers + results + shapes + jobs + calls + limits + callbacks + surroundings
 
     /// What was accepted, and how it ended.
     static let tasks: [SpoiltHistory] = [
@@ -33,6 +33,29 @@ extension SpoiltHistory {
         SpoiltHistory(.oneAnswerPerKey, "the ledger has another id") { history in
             let other: JSON = ["response": ["taskId": "t-other"], "errorCode": ["status": "CH_001"]]
             history.mapCalls(.submit, "k0") { $0.with(answer: other) }
+        },
+        SpoiltHistory(.everyTaskIsAccepted, "503 for ever") { history in
+            history.rows.tasks.removeAll { $0["key"]?.string == "k0" }
+            history.mapCalls(.submit, "k0") { $0.with(after: 60, status: 503, isAnswered: false) }
+            history.fault(.kill, .server(.postgres), from: 0, to: 20)
+        },
+        SpoiltHistory(.everyTaskIsAccepted, "503 without a fault") { history in
+            history.mapCalls(.submit, "k0") { $0.with(status: 503, isAnswered: false) }
+        },
+        SpoiltHistory(.everyTaskIsAccepted, "refused for good during a fault") { history in
+            history.mapCalls(.submit, "k0") { $0.with(status: 400, isAnswered: false) }
+            history.fault(.kill, .server(.postgres), from: 0, to: 20)
+        },
+        SpoiltHistory(.everyTaskIsAccepted, "never submitted") { history in
+            history.mapCalls(.submit, "k0") { _ in nil }
+        },
+        SpoiltHistory(.refusedForNow, "500, then accepted") { history in
+            let first = history.calls.first { $0.kind == .submit && $0.key == "k0" }
+            if let first { history.calls.append(first.with(after: -1, status: 500, isAnswered: false)) }
+        },
+        SpoiltHistory(.refusedForNow, "401") { history in
+            let first = history.calls.first { $0.kind == .submit && $0.key == "k0" }
+            if let first { history.calls.append(first.with(after: -1, status: 401, isAnswered: false)) }
         },
         SpoiltHistory(.repeatIsAccepted, "409") { history in
             let first = history.calls.first { $0.kind == .submit && $0.key == "k0" }

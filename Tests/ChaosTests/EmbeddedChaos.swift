@@ -29,7 +29,7 @@ struct EmbeddedChaos: Sendable {
         environment.merge([
             "APPS_DIR": folder + "/apps", "SERVICES_DIR": folder + "/services", "MARKETPLACE_TOKEN": "chaos-test",
             "MARKETPLACE_CALLBACK": "http://127.0.0.1:\(callback)/callback", "CALLBACK_SECRET": secret,
-            "HTTP_PORT": "\(second)",
+            "HTTP_PORT": "\(second)", "TMPDIR": try temporary(folder),
         ]) { $1 }
         let log = folder + "/dev.log"
         FileManager.default.createFile(atPath: log, contents: nil)
@@ -61,6 +61,13 @@ struct EmbeddedChaos: Sendable {
             try await Task.sleep(for: .milliseconds(50))
         }
         return dev
+    }
+
+    /// Where its handlers work: named as the harness names a worker's folder.
+    private static func temporary(_ folder: String) throws -> String {
+        let path = folder + "/tmp/worker-1"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
     }
 
     struct MissingMesh: Error, CustomStringConvertible {

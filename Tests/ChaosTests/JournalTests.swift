@@ -19,6 +19,7 @@ import Workflow
             #expect(marks.map(\.nonce) == ["b", "a", "a", "b"])
             #expect(marks.map(\.kind) == [.began, .began, .failed, .answered])
             #expect(marks[0].item == 3 && marks[0].key == "k" && marks[0].attempt == 1 && marks[0].process == 9)
+            #expect(marks.allSatisfy { $0.worker == "worker-2" })
             #expect(marks[3].answer["nonce"]?.string == "b" && marks[0].answer == .null)
         }
     }
@@ -71,6 +72,6 @@ import Workflow
     private static func line(_ kind: String, _ at: Double, _ nonce: String) -> String {
         let answer = kind == "answered" ? #"{"nonce": "\#(nonce)"}"# : "null"
         return #"{"kind": "\#(kind)", "at": \#(at), "key": "k", "stage": "s", "item": 3, "job": "j", "attempt": 1, "#
-            + #""nonce": "\#(nonce)", "answer": \#(answer), "process": 9}"# + "\n"
+            + #""nonce": "\#(nonce)", "answer": \#(answer), "process": 9, "worker": "worker-2"}"# + "\n"
     }
 }

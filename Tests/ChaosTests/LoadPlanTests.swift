@@ -38,6 +38,13 @@ import Workflow
         #expect(gone == count / 50)
     }
 
+    @Test func onlyTheReceiverDiffersWhereItStays() {
+        let (goes, stays) = (Self.plan(3), Self.plan(3, receiverGoes: false))
+        #expect(!stays.tasks.contains(where: \.receiverIsGone) && goes.tasks.contains(where: \.receiverIsGone))
+        #expect(stays.tasks.map(\.payload) == goes.tasks.map(\.payload) && stays.originals == goes.originals)
+        #expect(stays.tasks.map(\.at) == goes.tasks.map(\.at))
+    }
+
     @Test func everyVerdictIsPlanned() {
         let all = (0..<20).flatMap { Self.plan($0, 100).tasks }
         for task in all {
@@ -82,7 +89,14 @@ import Workflow
         #expect(plan.tasks(with: references).map(\.key) == plan.tasks.map(\.key))
     }
 
-    static func plan(_ seed: UInt64, _ count: Int = 100, run: String = "t") -> LoadPlan {
-        LoadPlan(seed: seed, run: run, tasks: count, over: 8, journal: "/journal")
+    static func plan(_ seed: UInt64, _ count: Int = 100, run: String = "t", receiverGoes: Bool = true) -> LoadPlan {
+        LoadPlan(
+            seed: seed,
+            run: run,
+            tasks: count,
+            over: 8,
+            journal: "/journal",
+            receiverGoes: receiverGoes
+        )
     }
 }

@@ -64,6 +64,7 @@ struct LoadTests {
     private static func answers(_ load: Load, _ marks: [HandlerMark]) throws {
         let answered = Dictionary(grouping: marks.filter { $0.kind == .answered }, by: \.nonce)
         #expect(answered.values.allSatisfy { $0.count == 1 })
+        #expect(marks.allSatisfy { $0.worker == "worker-1" }, "a handler reads its worker off its folders")
         #expect(Set(marks.filter { $0.kind == .began }.map(\.nonce)).count == marks.count { $0.kind == .began })
         for task in load.tasks {
             let own = marks.filter { $0.key == task.key }

@@ -20,10 +20,12 @@ struct ReceiverTests {
             _ secrets: [String],
             _ signature: String,
             _ body: [UInt8],
-            id: String = "p5jXN8AQM9LWM0D4loKWxJek"
+            id: String = "p5jXN8AQM9LWM0D4loKWxJek",
+            timestamp: String = "1614265330",
+            at now: Double = 1_614_265_330
         ) -> Bool {
             CallbackSignature(secrets: secrets)
-                .isRight(id: "msg_" + id, timestamp: "1614265330", signatures: signature, body: body)
+                .isRight(id: "msg_" + id, timestamp: timestamp, signatures: signature, body: body, at: now)
         }
         let right = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         #expect(isRight([Self.secret], right, body))
@@ -32,6 +34,13 @@ struct ReceiverTests {
         #expect(!isRight([Self.secret], right, body + [32]))
         #expect(!isRight([Self.secret], right, body, id: "other"))
         #expect(!isRight([Self.secret], "", body) && !isRight([], right, body))
+        for off in [-300.0, 300] { #expect(isRight([Self.secret], right, body, at: 1_614_265_330 + off)) }
+        for off in [-3600.0, -301, 301, 3600] {
+            #expect(!isRight([Self.secret], right, body, at: 1_614_265_330 + off), "\(off) s off")
+        }
+        for time in ["", "now", "1614265331", "1614265330.0"] {
+            #expect(!isRight([Self.secret], right, body, timestamp: time), "\(time)")
+        }
     }
 
     @Test func itBehavesAsTold() async throws {

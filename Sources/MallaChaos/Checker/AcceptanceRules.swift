@@ -12,6 +12,7 @@ enum AcceptanceRules {
             let rows = evidence.tasksByKey[task.key] ?? []
             for submit in submits { check(submit, of: task, rows, evidence, &found) }
             let ids = Set(submits.compactMap(\.acceptedTask))
+            if ids.isEmpty { checkMissing(task, submits, evidence, &found) }
             if ids.count > 1 {
                 found.add(
                     .oneAnswerPerKey,
@@ -31,6 +32,27 @@ enum AcceptanceRules {
         }
     }
 
+    /// A task that nobody accepted: its client asked until well after the last fault, or was refused for good.
+    private static func checkMissing(
+        _ task: PlannedTask,
+        _ submits: [ClientCall],
+        _ evidence: Evidence,
+        _ found: inout Findings
+    ) {
+        let whole = (evidence.disturbances.end ?? evidence.history.began) + evidence.bounds.recovery
+        // Whoever gave up while faults lasted proves nothing.
+        if let last = submits.last, last.isExcuse, last.ended < whole, evidence.disturbances.end != nil { return }
+        let answers = Dictionary(grouping: submits) { $0.status.map(String.init) ?? "no answer" }.mapValues(\.count)
+        let list = answers.sorted { $0.key < $1.key }.map { "\($0.value) times \($0.key)" }.joined(separator: ", ")
+        let until = evidence.time(submits.map(\.ended).max())
+        let faults = "the last fault ended \(evidence.time(evidence.disturbances.end))"
+        found.add(
+            .everyTaskIsAccepted,
+            task.key,
+            submits.isEmpty ? "it was never submitted" : "submitted until \(until): \(list); \(faults)"
+        )
+    }
+
     private static func check(
         _ submit: ClientCall,
         of task: PlannedTask,
@@ -41,6 +63,10 @@ enum AcceptanceRules {
         let when = "submitted \(evidence.time(submit.began)), answered \(evidence.time(submit.ended))"
         if submit.status == 409 {
             found.add(.repeatIsAccepted, task.key, "\(when): 409, \(submit.answer.text.prefix(300))")
+        }
+        // 429 and 503 say that a repeat may go well, and no answer says nothing; all else is an end or a fault of ours.
+        if let status = submit.status, ![200, 409, 429, 503].contains(status) {
+            found.add(.refusedForNow, task.key, "\(when): \(status), \(submit.answer.text.prefix(300))")
         }
         guard submit.status == 200 else { return }
         guard let id = submit.acceptedTask else {

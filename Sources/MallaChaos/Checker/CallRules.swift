@@ -56,14 +56,9 @@ enum CallRules {
             if let older = longest, let end = older.end?.at, end > call.began, older.attempt != call.attempt,
                 // Its limit passed, so its slot was taken from it while it still ran.
                 call.began - older.began + evidence.bounds.clocks < job.timeout,
-                evidence.disturbances.end(
-                    of: [.workers, .handlers, .ledger],
-                    from: older.began - evidence.bounds.step,
-                    to: call.began,
-                    tail: evidence.bounds.recovery
-                ) == nil
+                !evidence.mayBeLost(older, until: call.began)
             {
-                let reason = "and no fault touched a worker or the ledger"
+                let reason = "and no fault touched \(older.worker ?? "a worker") or the ledger"
                 found.add(
                     .oneCallAtATime,
                     key,

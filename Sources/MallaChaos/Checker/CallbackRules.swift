@@ -42,8 +42,7 @@ enum CallbackRules {
         }
         guard row.state != "delivered" else { return }
         // Its record may still be under way, or be lost with its sender: then it is sent once more.
-        let isYoung = evidence.history.ended < taken.at + evidence.bounds.record
-        if row.state == "pending", isYoung || wasDisturbed(arrivals, evidence) { return }
+        if row.state == "pending", isUnderWay(arrivals, evidence, \.isTaken) { return }
         found.add(.callbackArrives, task.key, "\(row.words), but taken \(evidence.time(taken.at)); arrivals: \(list)")
     }
 
@@ -64,8 +63,8 @@ enum CallbackRules {
         if after > replays, !wasDisturbed(Array(arrivals[first...]), evidence) {
             found.add(.goneStops, task.key, "\(row.words), \(after) arrivals after 410; arrivals: \(list)")
         }
-        let isYoung = evidence.history.ended < (arrivals.last?.at ?? 0) + evidence.bounds.record
-        if row.state != "abandoned", !(row.state == "pending" && (isYoung || wasDisturbed(arrivals, evidence))) {
+        let isOpen = row.state == "pending" && isUnderWay(arrivals, evidence) { $0.answered == 410 }
+        if row.state != "abandoned", !isOpen {
             found.add(.goneStops, task.key, "\(row.words), but it was answered 410; arrivals: \(list)")
         }
     }
@@ -84,6 +83,21 @@ enum CallbackRules {
             let list = words(arrivals, evidence)
             found.add(.attemptsAreTrue, task.key, "\(row.words); \(count) were answered \(status); arrivals: \(list)")
         }
+    }
+
+    /// Whether the record of a callback that was answered for good may still be written: its last sending is young, and
+    /// none before it had the time for that after all faults.
+    ///
+    /// A run waits for its callbacks far longer than a mesh that is whole takes to send one again.
+    private static func isUnderWay(
+        _ arrivals: [CallbackArrival],
+        _ evidence: Evidence,
+        _ isFinal: (CallbackArrival) -> Bool
+    ) -> Bool {
+        let old = evidence.history.ended - evidence.bounds.record
+        guard let last = arrivals.last, last.at > old else { return false }
+        let whole = (evidence.disturbances.end ?? evidence.history.began) + evidence.bounds.recovery
+        return !arrivals.contains { isFinal($0) && $0.at > whole && $0.at <= old }
     }
 
     /// Whether the sender may have lost an answer, or its record of it: then it must send again.

@@ -12,6 +12,8 @@ enum Checker {
         EndRules.check(evidence, &found)
         AnswerRules.check(evidence, &found)
         ResultRules.check(evidence, &found)
+        DataRules.check(evidence, &found)
+        InputRules.check(evidence, &found)
         FanOutRules.check(evidence, &found)
         FailureRules.check(evidence, &found)
         JobCountRules.check(evidence, &found)

@@ -26,9 +26,36 @@ struct Disturbances: Sendable {
     }
 
     private let records: [(began: Double, ended: Double, parts: Parts)]
+    /// Those that may cost a worker its jobs: of the worker itself or its way to the ledger; nil is the ledger itself.
+    private let losses: [(began: Double, ended: Double, worker: String?)]
 
     init(_ faults: [FaultRecord]) {
         records = faults.map { ($0.began, max($0.began, $0.ended), Self.parts(of: $0.fault)) }
+        losses = faults.compactMap { record in
+            let worker: String?
+            switch record.fault.target {
+            case .role(let role) where role.kind == .worker: worker = role.rawValue
+            case .link(let link) where link.from.kind == .worker && link.to == .server(.postgres):
+                worker = link.from.rawValue
+            case .server(.postgres): worker = nil
+            default: return nil
+            }
+            return (record.began, max(record.began, record.ended), worker)
+        }
+    }
+
+    /// Whether a worker may have lost a job that it had in a time, or what it said of one.
+    ///
+    /// Only its beats in the ledger keep its jobs, so no other server and nobody else's trouble takes them away.
+    /// - Parameters:
+    ///   - worker: its role; nil, where that is not known, is any worker.
+    ///   - tail: for how long after its end a fault still counts, seconds.
+    func mayLose(_ worker: String?, from: Double, to: Double, tail: Double) -> Bool {
+        losses.contains { loss in
+            guard loss.began <= to, loss.ended + tail >= from else { return false }
+            guard let worker, let hit = loss.worker else { return true }
+            return hit == worker
+        }
     }
 
     /// The latest end of the faults that touch one of these parts and overlap a time; nil when none does.
@@ -48,10 +75,8 @@ struct Disturbances: Sendable {
         records.count { !$0.parts.isDisjoint(with: parts) && $0.began <= to && $0.ended + tail >= from }
     }
 
-    /// Whether any fault overlaps a time.
-    func isAnything(from: Double, to: Double, tail: Double = 0) -> Bool {
-        records.contains { $0.began <= to && $0.ended + tail >= from }
-    }
+    /// When the last fault was over; nil without faults.
+    var end: Double? { records.map(\.ended).max() }
 
     private static func parts(of fault: Fault) -> Parts {
         var parts: Parts

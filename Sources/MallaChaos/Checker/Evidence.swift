@@ -20,6 +20,8 @@ struct Evidence: Sendable {
     /// The calls of each job, in the order they began.
     let callsByJob: [String: [HandlerCall]]
     let callByNonce: [String: HandlerCall]
+    /// The last mark of each process of handlers.
+    let lastWords: [Int: Double]
     let callbacksByTask: [String: [CallbackRow]]
     /// Clients' calls by the key they are about, in the order they were sent.
     let clientCalls: [String: [ClientCall]]
@@ -39,6 +41,7 @@ struct Evidence: Sendable {
         jobByID = Dictionary(jobs.map { ($0.id, $0) }) { first, _ in first }
         jobsByTask = Dictionary(grouping: jobs, by: \.task)
         let calls = Dictionary(grouping: history.marks, by: \.nonce).values.compactMap(HandlerCall.init)
+        lastWords = Dictionary(history.marks.map { ($0.process, $0.at) }, uniquingKeysWith: max)
         callByNonce = Dictionary(calls.map { ($0.nonce, $0) }) { first, _ in first }
         callsByJob = Dictionary(grouping: calls, by: \.job).mapValues { calls in
             calls.sorted { ($0.began, $0.attempt) < ($1.began, $1.attempt) }
@@ -95,6 +98,20 @@ struct Evidence: Sendable {
         // A frozen worker calls its handler long after its claim.
         if disturbances.end(of: .frozenWorkers, from: start, to: end) != nil { start = history.began }
         return disturbances.end(of: .lostClaims, from: start, to: end) != nil
+    }
+
+    /// Whether a call's worker may have lost its job, or what it said of it, until a moment.
+    func mayBeLost(_ call: HandlerCall, until end: Double) -> Bool {
+        disturbances.mayLose(call.worker, from: call.began - bounds.step, to: end, tail: bounds.recovery)
+    }
+
+    /// The nonces of which one is in a job's result; none when it has not succeeded.
+    func nonces(of job: JobRow?) -> Set<String> {
+        guard let job, job.state == "succeeded" else { return [] }
+        if let nonce = job.result?["nonce"]?.string { return [nonce] }
+        // Large results lie elsewhere.
+        let calls = (callsByJob[job.id] ?? []).filter { $0.attempt == job.attempt && $0.ended(.answered) }
+        return Set(calls.map(\.nonce))
     }
 
     /// When a job or its task ended, or the run did.

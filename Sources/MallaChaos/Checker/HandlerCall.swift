@@ -12,6 +12,8 @@ struct HandlerCall: Sendable {
     let attempt: Int
     /// The process id of the handler.
     let process: Int
+    /// The role whose handler was called; nil when that is not known.
+    let worker: String?
     /// When it began; its first mark when that is not in the journal.
     let began: Double
     /// The mark of its end; nil when it was killed, or is still under way.
@@ -23,6 +25,7 @@ struct HandlerCall: Sendable {
         let start = marks.first { $0.kind == .began } ?? first
         (nonce, key, job) = (start.nonce, start.key, start.job)
         (stage, item, attempt, process, began) = (start.stage, start.item, start.attempt, start.process, start.at)
+        worker = start.worker
         // What it raised or returned counts; that it noticed a cancellation on the way does not end it.
         end = marks.last { $0.kind != .began && $0.kind != .stopped } ?? marks.last { $0.kind == .stopped }
     }

@@ -45,16 +45,43 @@ enum JobCountRules {
             let reason =
                 "its calls failed \(times.failed.count) times, and \(times.couldTimeOut.count) may have timed out"
             found.add(.faultsCostNothing, key, "\(job.words), but \(reason); \(evidence.words(callsOf: job))")
-        } else if job.failures < times.failed.count, job.state == "succeeded" || job.state == "failed",
-            !evidence.disturbances.isAnything(
-                from: job.created,
-                to: evidence.end(of: job),
-                tail: evidence.bounds.recovery
-            )
-        {
-            let reason = "its calls failed \(times.failed.count) times and nothing was disturbed"
+        } else if job.state == "succeeded" || job.state == "failed", job.failures < reported(by: job, evidence) {
+            let count = reported(by: job, evidence)
+            let reason = "\(count) of its calls failed on workers that nothing disturbed"
             found.add(.faultsCostNothing, key, "\(job.words), but \(reason); \(evidence.words(callsOf: job))")
         }
+    }
+
+    /// How many attempts failed and were told of for certain: by a worker that nothing happened to, and by a process
+    /// that went on; one that was ended for another job's sake took its last word with it.
+    private static func reported(by job: JobRow, _ evidence: Evidence) -> Int {
+        let calls = evidence.callsByJob[job.id] ?? []
+        var attempts: Set<Int> = []
+        for (index, call) in calls.enumerated() where call.ended(.failed, .refused) {
+            let next = calls[(index + 1)...].first { $0.attempt != call.attempt }?.began
+            let said = call.end?.at ?? call.began
+            guard evidence.lastWords[call.process, default: 0] > said + evidence.bounds.step,
+                !evidence.mayBeLost(call, until: next ?? evidence.end(of: job))
+            else { continue }
+            attempts.insert(call.attempt)
+        }
+        return attempts.count
+    }
+
+    /// How many of a job's attempts may have lost their worker.
+    private static func losable(_ job: JobRow, _ evidence: Evidence) -> Int {
+        let calls = evidence.callsByJob[job.id] ?? []
+        let end = evidence.end(of: job)
+        var lost: Set<Int> = []
+        for (index, call) in calls.enumerated() {
+            let next = calls[(index + 1)...].first { $0.attempt != call.attempt }?.began
+            if evidence.mayBeLost(call, until: next ?? end) { lost.insert(call.attempt) }
+        }
+        // A worker that was lost between its claim and the call left no name.
+        let nameless = max(0, job.attempt - Set(calls.map(\.attempt)).count)
+        let tail = evidence.bounds.recovery
+        let isAny = evidence.disturbances.mayLose(nil, from: job.created, to: end, tail: tail)
+        return lost.count + (isAny ? nameless : 0)
     }
 
     private static func checkPoison(of job: JobRow, _ evidence: Evidence, _ found: inout Findings) {
@@ -72,11 +99,9 @@ enum JobCountRules {
                 found.add(.poisonIsBound, key, "\(job.words), but \(reason); \(evidence.words(callsOf: job))")
             }
         }
-        if job.orphaned > 0,
-            evidence.disturbances.end(of: [.workers, .ledger], from: start, to: end, tail: tail) == nil
-        {
+        if job.orphaned > losable(job, evidence) {
             let life = "created \(evidence.time(start)), ended \(evidence.time(end))"
-            let reason = "no fault touched a worker or the ledger meanwhile"
+            let reason = "faults of its workers and the ledger may have cost it \(losable(job, evidence))"
             found.add(.poisonIsBound, key, "\(job.words), \(life), but \(reason); \(evidence.words(callsOf: job))")
         }
     }

@@ -19,9 +19,8 @@ struct Recovery: Sendable {
 
     /// From each such fault of a worker to the next call of each job that it ran.
     ///
-    /// The journal does not name the worker, so what was called again is laid to the last fault of a worker before that
-    /// under which its call was cut off: one that neither failed by itself nor ended before the fault, and after a kill
-    /// its process wrote nothing more.
+    /// What was called again is laid to the last fault of its worker before that under which its call was cut off: one
+    /// that neither failed by itself nor ended before the fault, and after a kill its process wrote nothing more.
     func ofWorkers(after kind: Fault.Kind) -> [Double] {
         let losses = evidence.history.faults.filter { record in
             guard case .role(let role) = record.fault.target, role.kind == .worker else { return false }
@@ -29,12 +28,13 @@ struct Recovery: Sendable {
         }.sorted { $0.began < $1.began }
         guard losses.contains(where: { $0.fault.kind == kind }) else { return [] }
         var durations: [Double] = []
-        let lastWords = Dictionary(evidence.history.marks.map { ($0.process, $0.at) }, uniquingKeysWith: max)
+        let lastWords = evidence.lastWords
         for (job, calls) in evidence.callsByJob {
             for (call, next) in zip(calls, calls.dropFirst()) where next.attempt > call.attempt {
                 guard !call.ended(.failed, .refused),
                     let loss = losses.last(where: { loss in
                         loss.began >= call.began && loss.began < next.began
+                            && call.worker.map { loss.fault.target == Role(rawValue: $0).map { .role($0) } } ?? true
                             // A frozen worker's handler may still answer, and nobody hears it.
                             && (call.end.map { $0.at > loss.began - evidence.bounds.step } ?? true)
                             && (loss.fault.kind == .freeze

@@ -10,6 +10,8 @@ enum Rule: String, Sendable, Hashable, CaseIterable {
     case acceptedIsKept = "every accepted task is in the ledger"
     case oneTaskPerKey = "a key has one task"
     case oneAnswerPerKey = "every answer to a key names the same task"
+    case everyTaskIsAccepted = "every planned task is accepted once the faults are over"
+    case refusedForNow = "a submit is refused for now, or not at all"
     case repeatIsAccepted = "a repeat with the same body is not refused"
     case nothingUnasked = "no task that nobody submitted"
     case taskAsPlanned = "a task is what was submitted"
@@ -25,7 +27,9 @@ enum Rule: String, Sendable, Hashable, CaseIterable {
     // Whence its result comes.
     case resultOfItsAttempt = "a result comes from the call of the attempt in the row"
     case dataOfAnswers = "a task's data come from calls that answered"
+    case dataAreWhole = "a task's data hold every answer in its place"
     case inputOfAnswers = "a stage's input comes from the calls that count"
+    case inputIsWhole = "a stage's input holds every answer in its place"
     case failureIsCaused = "a job fails only by its handler, its limits or as poison"
     case failedTaskHasCause = "a failed task has a failed job"
     case wholeFanOut = "a stage has one job for each item"

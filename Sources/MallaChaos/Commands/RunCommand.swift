@@ -29,6 +29,9 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "Faults of each run.")
     var faults = RunSettings().faults
 
+    @Option(help: "Only faults whose name has this part, such as 'kill worker' or 'rabbit'.")
+    var only = ""
+
     @Option(help: "Over how many seconds tasks and faults are spread.")
     var seconds = RunSettings().seconds
 
@@ -48,6 +51,10 @@ struct RunCommand: AsyncParsableCommand {
         guard SeedList.read(given) != nil else {
             throw ValidationError("seeds are whole numbers or ranges such as 1-100, not '\(given)'")
         }
+        guard !FaultPlan.keys(only: only).isEmpty else {
+            let names = FaultPlan.keys(only: "").map(\.description).joined(separator: ", ")
+            throw ValidationError("no fault's name has '\(only)'; there are: \(names)")
+        }
         guard meshes > 0, tasks >= 0, faults >= 0, seconds > 0 else {
             throw ValidationError("--meshes and --seconds must be above 0, --tasks and --faults not below")
         }
@@ -64,6 +71,7 @@ struct RunCommand: AsyncParsableCommand {
         )
         var settings = RunSettings()
         (settings.tasks, settings.faults, settings.seconds, settings.isRolling) = (tasks, faults, seconds, rolling)
+        settings.only = only
         if rolling { settings.seconds = FaultPlan.rollingSeconds }
         let campaign = Campaign(
             seeds: seeds,

@@ -16,7 +16,8 @@ struct SoakCommand: AsyncParsableCommand {
         commandName: "soak",
         abstract: "Runs a mixed load without faults and prints memory, files, rows and times of each minute.",
         discussion: """
-            Every minute is a run of its own that is checked like any other. Exits with 1 when one contradicts itself.
+            Every minute is a run of its own that is checked like any other. Exits with 1 when one contradicts itself, or
+            when memory or open files grew over the last three quarters of the time.
             """
     )
 
@@ -36,10 +37,13 @@ struct SoakCommand: AsyncParsableCommand {
         let place = try await ChaosPlace.start(in: "/tmp/malla-soak-\(UUID().uuidString.prefix(8))", binaries.parts())
         Output.say(SoakMinute.head)
         var wrong: [String] = []
+        var looks: [SoakMinute] = []
         do {
             for minute in 1...minutes {
                 let record = try await load(minute, on: place)
-                Output.say(try await SoakMinute(minute, of: place.mesh, record).row)
+                let seen = try await SoakMinute(minute, of: place.mesh, record)
+                Output.say(seen.row)
+                looks.append(seen)
                 wrong += record.contradictions
             }
         } catch {
@@ -47,10 +51,10 @@ struct SoakCommand: AsyncParsableCommand {
             throw error
         }
         try await place.stop()
-        guard wrong.isEmpty else {
-            Output.say(wrong.joined(separator: "\n"))
-            throw ExitCode.failure
-        }
+        let trend = SoakTrend(looks)
+        Output.say(trend.sentence)
+        if !wrong.isEmpty { Output.say(wrong.joined(separator: "\n")) }
+        guard wrong.isEmpty, trend.grown.isEmpty else { throw ExitCode.failure }
     }
 
     /// A minute's load; what is left of the minute is idle.

@@ -31,7 +31,7 @@ struct FaultInjector: Sendable {
                     return records
                 }
             }
-            // The receiver answers 410 to marked tasks all the time: these only say how long the run was.
+            // The receiver answers 410 to marked tasks all the time of a run that has this fault.
             var records: [FaultRecord] = []
             let began = Timestamp.now.seconds
             for try await some in group { records += some }
@@ -69,12 +69,15 @@ struct FaultInjector: Sendable {
             try await mesh.terminate(role)
             try mesh.start(role)
         case .killHandlers:
-            _ = try mesh.killHandlers(of: role)
+            try await Self.untilSome(within: .seconds(60), "\(role.rawValue) has no handler to kill") {
+                try mesh.killHandlers(of: role)
+            }
         case .clockJump:
             // Only a process that was started for it has a clock that can be set, in both directions by the plan.
             try await mesh.kill(role)
             try await mesh.startWithClock(role)
-            try await mesh.ready(role)
+            // Servers may be down meanwhile, and a busy machine takes its time to start them.
+            try await mesh.ready(role, within: .seconds(180))
             try await mesh.setClock(of: role, off: Int(fault.at * 1000) % 2 == 0 ? 3600 : -3600)
             await hold(fault)
             try await mesh.setClock(of: role, off: 0)
@@ -125,6 +128,17 @@ struct FaultInjector: Sendable {
         receiver.behave(fault.kind)
         await hold(fault)
         receiver.behave(nil)
+    }
+
+    /// Repeats what hits nothing until it hits something: a fault that did not happen must not be counted.
+    ///
+    /// - Throws: ``MeshFailure`` when nothing was hit within the limit.
+    static func untilSome(within limit: Duration, _ failure: String, _ hit: () throws -> Int) async throws {
+        let deadline = ContinuousClock.now + limit
+        while try hit() == 0 {
+            guard ContinuousClock.now < deadline else { throw MeshFailure(failure) }
+            try await Task.sleep(for: .milliseconds(50))
+        }
     }
 
     /// Lets the fault last; a cancelled task goes on at once, to take it back.

@@ -16,12 +16,13 @@ struct FaultPlan: Sendable, Hashable {
     /// - Parameters:
     ///   - count: how many faults; the same for all seeds whose coverage shall be even.
     ///   - over: how long they are spread, seconds; a fault that finds its target busy comes later than that.
+    ///   - only: a part of the keys to choose from, such as `kill worker`; it changes the plan of a seed.
     ///   - clockJumps: whether clocks can be set here; it changes the plan of a seed.
-    init(seed: UInt64, count: Int, over: Double, clockJumps: Bool = FakeClock.canJump) {
+    init(seed: UInt64, count: Int, over: Double, only: String = "", clockJumps: Bool = FakeClock.canJump) {
         self.seed = seed
         var random = Seed(seed ^ 0x6661_756C_7473)
         var placed: [(fault: Fault, until: Double)] = []
-        for key in Self.keys(seed: seed, count: count, clockJumps: clockJumps) {
+        for key in Self.keys(seed: seed, count: count, among: Self.keys(only: only, clockJumps: clockJumps)) {
             let target = key.targets
             let lasting = key.kind == .gone ? over : random.between(key.duration.lowerBound, key.duration.upperBound)
             var at = key.kind == .gone ? 0 : random.between(0.3, max(0.3, over))
@@ -45,9 +46,14 @@ struct FaultPlan: Sendable, Hashable {
             .map(\.element)
     }
 
+    /// The keys whose names have this part; empty when none has.
+    static func keys(only part: String, clockJumps: Bool = FakeClock.canJump) -> [FaultKey] {
+        FaultKey.all(clockJumps: clockJumps).filter { part.isEmpty || $0.description.contains(part) }
+    }
+
     /// What this run does, as its part of the endless row of rounds.
-    private static func keys(seed: UInt64, count: Int, clockJumps: Bool) -> [FaultKey] {
-        let all = FaultKey.all(clockJumps: clockJumps)
+    private static func keys(seed: UInt64, count: Int, among all: [FaultKey]) -> [FaultKey] {
+        guard !all.isEmpty else { return [] }
         var rounds: [UInt64: [FaultKey]] = [:]
         return (0..<max(0, count)).map { index in
             let slot = seed &* UInt64(count) &+ UInt64(index)

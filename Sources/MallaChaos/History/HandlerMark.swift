@@ -36,4 +36,6 @@ struct HandlerMark: Sendable, Hashable {
     let answer: JSON
     /// The process id of the handler.
     let process: Int
+    /// The role whose handler this is, such as `worker-1`; nil where its folders do not tell.
+    let worker: String?
 }

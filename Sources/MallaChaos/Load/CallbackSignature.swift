@@ -22,10 +22,15 @@ struct CallbackSignature: Sendable {
         }
     }
 
-    /// Whether one of the given signatures is that of one of the secrets.
+    /// How far the signed time may be from the receiver's, seconds: what Standard Webhooks advises.
+    static let tolerance = 300.0
+
+    /// Whether one of the given signatures is that of one of the secrets, and the signed time is about now.
     ///
-    /// The time is not judged: clocks jump here.
-    func isRight(id: String, timestamp: String, signatures: String, body: [UInt8]) -> Bool {
+    /// A mesh with several clocks, of which some jump here, must not sign a wrong time: receivers would refuse it.
+    /// - Parameter now: the receiver's time, seconds since 1970.
+    func isRight(id: String, timestamp: String, signatures: String, body: [UInt8], at now: Double) -> Bool {
+        guard let time = Int64(timestamp), abs(Double(time) - now) <= Self.tolerance else { return false }
         let given = signatures.split(separator: " ").compactMap { signature -> Data? in
             guard signature.hasPrefix("v1,") else { return nil }
             return Data(base64Encoded: String(signature.dropFirst(3)))

@@ -20,7 +20,18 @@ enum ChaosHandler {
 
         import malla
 
+
+        def worker():
+            """The role whose handler this is; its temporary folders are FOLDER/tmp/ROLE/... in a mesh under test."""
+            parts = os.environ.get("MALLA_SCRATCH", "").split("/")
+            for folder, name in zip(parts, parts[1:]):
+                if folder == "tmp" and name.startswith("worker-"):
+                    return name
+            return None
+
+
         PROCESS = os.getpid()
+        WORKER = worker()
         RUN = uuid.uuid4().hex[:12]
         files = {}
         guard = threading.Lock()
@@ -47,7 +58,7 @@ enum ChaosHandler {
                 line = json.dumps({
                     "kind": kind, "at": time.time(), "key": self.given["key"], "stage": self.given["stage"],
                     "item": self.given.get("item"), "job": self.job["id"], "attempt": self.job["attempt"],
-                    "nonce": self.nonce, "answer": answer, "process": PROCESS,
+                    "nonce": self.nonce, "answer": answer, "process": PROCESS, "worker": WORKER,
                 })
                 line = line.encode() + b"\n"
                 written = os.write(journal(self.given["journal"]), line)

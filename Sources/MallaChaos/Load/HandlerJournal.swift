@@ -70,7 +70,8 @@ extension HandlerMark {
             attempt: attempt,
             nonce: nonce,
             answer: json["answer"] ?? JSON.null,
-            process: process
+            process: process,
+            worker: json["worker"]?.string
         )
     }
 }

@@ -27,7 +27,15 @@ struct LoadPlan: Sendable {
     ///   - tasks: how many; from 10 on every method is among them.
     ///   - seconds: the time over which they are submitted.
     ///   - journal: the folder of the handlers' marks; handlers on this machine write there.
-    init(seed: UInt64, run: String, tasks count: Int, over seconds: Double, journal: String) {
+    ///   - receiverGoes: whether the receiver of some tasks' callbacks is gone; it changes nothing else.
+    init(
+        seed: UInt64,
+        run: String,
+        tasks count: Int,
+        over seconds: Double,
+        journal: String,
+        receiverGoes: Bool = true
+    ) {
         var random = Seed(seed)
         let users = ["a", "b"].map { "u\(seed)\(run.isEmpty ? "" : "-\(run)")-\($0)" }
         let originals = users.enumerated().flatMap { number, user in
@@ -66,7 +74,7 @@ struct LoadPlan: Sendable {
                 cancelAfter: cancelAfter,
                 deadline: methods[index] == "deadline" ? ChaosDefinitions.shortDeadline : nil,
                 verdicts: verdicts,
-                receiverIsGone: gone.contains(index)
+                receiverIsGone: receiverGoes && gone.contains(index)
             )
         }
     }

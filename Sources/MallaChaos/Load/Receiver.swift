@@ -97,15 +97,16 @@ final class Receiver: CallbackBehaving {
     /// Takes a request and returns the status to answer with; nil holds the connection.
     func take(_ headers: HTTPHeaders, _ body: [UInt8], on channel: any Channel) -> Int? {
         let id = headers.first(name: "webhook-id") ?? ""
+        let at = ChaosClient.now
         let json = (try? JSON(parsing: body)) ?? JSON.null
         let isSigned = signature.isRight(
             id: id,
             timestamp: headers.first(name: "webhook-timestamp") ?? "",
             signatures: headers.first(name: "webhook-signature") ?? "",
-            body: body
+            body: body,
+            at: at
         )
         let hash = PlannedOriginal.hash(body)
-        let at = ChaosClient.now
         return state.withLock { state in
             let status: Int? =
                 if state.gone.contains(json["requestId"]?.string ?? "") {

@@ -155,7 +155,7 @@ final class ChaosMesh: Sendable {
             // One that ends by itself meanwhile is as good.
             if role.pid != nil { try? await role.kill() }
         }
-        for process in ownProcesses() { _ = Glibc.kill(process.pid, SIGKILL) }
+        for process in ownProcesses() { Kernel.send(SIGKILL, to: process.pid) }
         await transfer.close()
         let closing = Task { try await links.stop() }
         try await servers.stop()

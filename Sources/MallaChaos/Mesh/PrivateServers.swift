@@ -84,7 +84,7 @@ final class PrivateServers: Sendable {
     func kill(_ server: Server) async throws {
         guard let pid = pid(of: server) else { throw MeshFailure("\(server.rawValue) is not running") }
         let victims = ProcessTable.read().tree(of: pid)
-        for victim in victims { _ = Glibc.kill(victim, SIGKILL) }
+        for victim in victims { Kernel.send(SIGKILL, to: victim) }
         for _ in 0..<100 where self.pid(of: server) != nil { await pause(.milliseconds(20)) }
         guard self.pid(of: server) == nil else { throw MeshFailure("\(server.rawValue) outlived its SIGKILL") }
     }
@@ -92,13 +92,13 @@ final class PrivateServers: Sendable {
     /// Stops all processes of a server where they are.
     func freeze(_ server: Server) throws {
         guard let pid = pid(of: server) else { throw MeshFailure("\(server.rawValue) is not running") }
-        for victim in ProcessTable.read().tree(of: pid) { _ = Glibc.kill(victim, SIGSTOP) }
+        for victim in ProcessTable.read().tree(of: pid) { Kernel.send(SIGSTOP, to: victim) }
     }
 
     /// Lets a server go on; nothing where it is down.
     func thaw(_ server: Server) {
         guard let pid = pid(of: server) else { return }
-        for victim in ProcessTable.read().tree(of: pid) { _ = Glibc.kill(victim, SIGCONT) }
+        for victim in ProcessTable.read().tree(of: pid) { Kernel.send(SIGCONT, to: victim) }
     }
 
     /// Removes RabbitMQ's data, which must be down.

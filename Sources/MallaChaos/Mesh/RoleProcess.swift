@@ -111,7 +111,7 @@ final class RoleProcess: Sendable {
         let victims = ProcessTable.read().tree(of: pid).dropFirst().filter {
             ProcessTable.environment(of: $0)["MALLA_SCRATCH"] != nil
         }
-        return victims.filter { Glibc.kill($0, SIGKILL) == 0 }.count
+        return victims.count { Kernel.send(SIGKILL, to: $0) }
     }
 
     private var absence: MeshFailure { MeshFailure("\(role.rawValue) is not running; its log is \(log)") }

@@ -36,7 +36,7 @@ enum TextFile {
         defer { close(descriptor) }
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { Kernel.put($0, to: descriptor) }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw MeshFailure("\(path): \(String(cString: strerror(errno)))") }
             rest = rest.dropFirst(count)
@@ -66,6 +66,6 @@ enum TextFile {
     }
 
     private static func readSome(_ descriptor: CInt, _ chunk: inout [UInt8]) -> Int {
-        chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+        chunk.withUnsafeMutableBytes { Kernel.take(from: descriptor, into: $0) }
     }
 }

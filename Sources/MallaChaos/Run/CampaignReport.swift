@@ -48,7 +48,9 @@ struct CampaignReport: Sendable {
     private var wrong: String {
         let bad = records.filter { !$0.contradictions.isEmpty }
         guard !bad.isEmpty else { return "" }
-        let lines = bad.map { "- seed \($0.seed): \($0.contradictions[0])" }
+        let lines = bad.map { record in
+            "- seed \(record.seed): " + (record.contradictions[0].split(separator: "\n").first ?? "")
+        }
         return "\n\n## Contradictions\n\n" + lines.joined(separator: "\n")
     }
 

@@ -24,10 +24,18 @@ struct ChaosRun: Sendable {
     func perform(seed: UInt64, run: String) async throws -> History {
         let journal = "\(mesh.folder)/journal/\(seed)-\(run)"
         try FileManager.default.createDirectory(atPath: journal, withIntermediateDirectories: true)
-        let plan = LoadPlan(seed: seed, run: run, tasks: settings.tasks, over: settings.seconds, journal: journal)
         let faults =
             settings.isRolling
-            ? FaultPlan.rolling(seed: seed) : FaultPlan(seed: seed, count: settings.faults, over: settings.seconds)
+            ? FaultPlan.rolling(seed: seed)
+            : FaultPlan(seed: seed, count: settings.faults, over: settings.seconds, only: settings.only)
+        let plan = LoadPlan(
+            seed: seed,
+            run: run,
+            tasks: settings.tasks,
+            over: settings.seconds,
+            journal: journal,
+            receiverGoes: faults.faults.contains { $0.kind == .gone }
+        )
         let client = ChaosClient(apis: mesh.appURLs, token: mesh.marketplaceToken)
         let outcome: Result<History, any Error>
         do {

@@ -8,6 +8,8 @@ struct RunSettings: Sendable, Hashable {
     var tasks = 100
     /// How many faults happen.
     var faults = 8
+    /// A part of the names of faults to choose from; empty for all.
+    var only = ""
     /// Over how many seconds both are spread.
     var seconds = 8.0
     /// Whether every role is restarted in turn, as a deploy does, in place of random faults.

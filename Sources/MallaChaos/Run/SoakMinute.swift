@@ -7,7 +7,7 @@ internal import Workflow
 /// What a soak shows of a minute: memory, files, rows and times.
 struct SoakMinute: Sendable {
     let minute: Int
-    /// MiB that each kind of role holds, proportional (`Pss`); handlers' processes come by themselves.
+    /// MiB that each kind of role holds for itself alone; handlers' processes come by themselves.
     let memory: [String: Double]
     /// Open files of all roles.
     let descriptors: Int
@@ -54,7 +54,7 @@ extension SoakMinute {
             }
         )
         for process in processes {
-            memory[roles[process.pid] ?? "handlers", default: 0] += Self.proportional(process.pid)
+            memory[roles[process.pid] ?? "handlers", default: 0] += Self.own(process.pid)
         }
         let rows = try await mesh.sql(
             "SELECT (SELECT count(*) FROM tasks) AS tasks, (SELECT count(*) FROM jobs WHERE finished_at IS NULL) AS open"
@@ -71,12 +71,12 @@ extension SoakMinute {
         )
     }
 
-    /// The proportional memory of a process in MiB; 0 when it is gone.
-    private static func proportional(_ pid: Int32) -> Double {
+    /// The memory of a process in MiB that no other shares, whatever else runs the same program; 0 when it is gone.
+    private static func own(_ pid: Int32) -> Double {
         let lines = (TextFile.read("/proc/\(pid)/smaps_rollup") ?? "").split(separator: "\n")
-        guard let line = lines.first(where: { $0.hasPrefix("Pss:") }),
-            let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Double($0) })
-        else { return 0 }
-        return kibibytes / 1024
+        let kibibytes = lines.filter { $0.hasPrefix("Private_") }.compactMap { line in
+            line.split(separator: " ").dropFirst().first.flatMap { Double($0) }
+        }
+        return kibibytes.reduce(0, +) / 1024
     }
 }
