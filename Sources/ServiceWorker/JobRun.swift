@@ -124,8 +124,13 @@ struct JobRun: Sendable {
         defer { floor.outbox.release(result.count) }
         do throws(JobError) {
             let (leases, lease) = (floor.leases, lease)
-            let packed = try await packer.pack(result, lease: lease) { leases.word(on: lease) != nil }
-            report(nil, packed, duration, usage)
+            if let packed = try await packer.pack(result, lease: lease, while: { leases.isWanted(lease) }) {
+                report(nil, packed, duration, usage)
+            } else if leases.ended(lease) == .drained {
+                await floor.handBack(probe)
+            } else {
+                leases.remove([lease])
+            }
         } catch {
             report(Completion.Failure(error), ResultPacker.Packed(), duration, usage)
         }

@@ -105,6 +105,14 @@ final class LeaseTable: Sendable {
         }
     }
 
+    /// Whether an ended job's result is still wanted: the ledger has not said otherwise, and the worker does not leave.
+    func isWanted(_ lease: LeaseID) -> Bool {
+        state.withLock { state in
+            guard let entry = state.entries[lease], entry.phase == .running else { return false }
+            return entry.stopReason != .forgotten && entry.stopReason != .drained
+        }
+    }
+
     /// Sets another time limit; false when the job was stopped meanwhile.
     func begin(_ lease: LeaseID, limit: Limit?) -> Bool {
         let mayRun = state.withLock { state -> Bool in

@@ -27,6 +27,9 @@ final class Outbox: Sendable {
         var bytes = 0
         var queue: [LeaseID] = []
         var busyLanes = 0
+        var whenRoom: (@Sendable () -> Void)?
+
+        var isFull: Bool { letters.count >= Outbox.fullCount || bytes >= Outbox.fullBytes }
     }
 
     private static let lanes = 2
@@ -48,7 +51,10 @@ final class Outbox: Sendable {
     }
 
     /// Whether so much is unsettled that nothing new should be claimed.
-    var isFull: Bool { state.withLock { $0.letters.count >= Self.fullCount || $0.bytes >= Self.fullBytes } }
+    var isFull: Bool { state.withLock { $0.isFull } }
+
+    /// Names what is called whenever there is room again after it was full.
+    func whenRoom(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenRoom = body } }
 
     /// How many completions are not settled.
     var count: Int { state.withLock { $0.letters.count } }
@@ -78,15 +84,24 @@ final class Outbox: Sendable {
     func keep(_ bytes: Int) { state.withLock { $0.bytes += bytes } }
 
     /// Counts them no more.
-    func release(_ bytes: Int) { state.withLock { $0.bytes -= bytes } }
+    func release(_ bytes: Int) { makeRoom { $0.bytes -= bytes } }
 
     /// Lets go of completions that the ledger has, or no longer wants.
     func forget(_ leases: [LeaseID]) {
-        state.withLock { state in
+        makeRoom { state in
             for lease in leases {
                 if let letter = state.letters.removeValue(forKey: lease) { state.bytes -= letter.message.body.count }
             }
         }
+    }
+
+    private func makeRoom(_ body: (inout State) -> Void) {
+        let whenRoom = state.withLock { state -> (@Sendable () -> Void)? in
+            let wasFull = state.isFull
+            body(&state)
+            return wasFull && !state.isFull ? state.whenRoom : nil
+        }
+        whenRoom?()
     }
 
     /// Sends those again that have waited too long; returns how many.

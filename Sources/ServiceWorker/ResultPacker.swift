@@ -28,13 +28,14 @@ struct ResultPacker: Sendable {
     ///
     /// While the media store is away it waits: what a handler has worked for is not thrown away for that.
     ///
-    /// - Parameter isWanted: whether the job is still this worker's; else it need not wait any longer.
-    /// - Throws: `JobError` when it is too large, not JSON, does not fit the service's output, or can't be stored.
+    /// - Parameter isWanted: whether the result is still wanted; else it does not wait any longer.
+    /// - Returns: nil when it was not wanted any more before it could be stored.
+    /// - Throws: `JobError` when it is too large, not JSON, does not fit the service's output, or is refused.
     func pack(
         _ result: [UInt8],
         lease: LeaseID,
         while isWanted: @Sendable () -> Bool
-    ) async throws(JobError) -> Packed {
+    ) async throws(JobError) -> Packed? {
         guard result.count <= Completion.maxResultSize else {
             throw JobError(
                 .handler,
@@ -45,7 +46,7 @@ struct ResultPacker: Sendable {
         }
         try check(result)
         guard result.count > inlineLimit else { return Packed(inline: result) }
-        let stored = try await store(result, lease: lease, while: isWanted)
+        guard let stored = try await store(result, lease: lease, while: isWanted) else { return nil }
         return Packed(stored: .init(reference: stored.reference.description, size: stored.size))
     }
 
@@ -75,7 +76,7 @@ struct ResultPacker: Sendable {
         _ result: [UInt8],
         lease: LeaseID,
         while isWanted: @Sendable () -> Bool
-    ) async throws(JobError) -> StoredMedia {
+    ) async throws(JobError) -> StoredMedia? {
         let backoff = Backoff(base: .milliseconds(100), cap: .seconds(2))
         var failures = 0
         while true {
@@ -88,15 +89,14 @@ struct ResultPacker: Sendable {
                     limit: result.count
                 )
             } catch {
-                failures += 1
-                guard error.isRetriable, isWanted() else {
+                guard error.isRetriable else {
                     throw JobError(.internal, "a result of \(result.count) bytes can't be stored: \(error)")
                 }
-                do {
-                    try await Task.sleep(for: backoff.delay(afterFailures: failures))
-                } catch {
-                    throw JobError(.internal, "a result of \(result.count) bytes was not stored: the worker stops")
-                }
+            }
+            failures += 1
+            // Cancelled it sleeps no more, and is not wanted.
+            guard isWanted(), (try? await Task.sleep(for: backoff.delay(afterFailures: failures))) != nil else {
+                return nil
             }
         }
     }

@@ -85,7 +85,8 @@ actor ServiceLine {
     func drain() async {
         desk.drain()
         await engine.drain()
-        await turn()
+        // Not waited for: pausing the consumer takes long while the broker is away, and nothing is delivered then.
+        Task { await self.turn() }
     }
 
     /// Ends the consumer.

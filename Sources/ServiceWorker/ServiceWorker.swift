@@ -64,6 +64,7 @@ public actor ServiceWorker: Service {
         let lines = lines
         let floor = floor
         let wake = wake
+        floor.outbox.whenRoom { wake.fire() }
         floor.beats { [weak self] in await self?.beatRow() }
         for line in lines {
             line.engine.whenOpened { wake.fire() }
@@ -93,17 +94,24 @@ public actor ServiceWorker: Service {
         guard !isDraining else { return }
         isDraining = true
         floor.log.info("the worker drains", metadata: [LogKey.count: "\(floor.leases.running)"])
-        for line in lines { await line.drain() }
+        await atOnce { await $0.drain() }
         await waitForRuns(timeout)
         for entry in floor.leases.entries where entry.phase == .running { floor.leases.stop(entry.lease, .drained) }
         await waitForRuns(.seconds(2))
         // By force now: what an engine still runs comes back as handed back.
-        for line in lines { await line.engine.stop() }
+        await atOnce { await $0.engine.stop() }
         await waitForRuns(.seconds(2))
         let isClean = await waitUntilSettled()
         for loop in loops { loop.cancel() }
-        for line in lines { await line.close() }
+        await atOnce { await $0.close() }
         await leave(isClean: isClean)
+    }
+
+    /// Does something with all lines side by side: one that waits for a broker that is away keeps no other waiting.
+    private func atOnce(_ body: @escaping @Sendable (ServiceLine) async -> Void) async {
+        await withDiscardingTaskGroup { group in
+            for line in lines { group.addTask { await body(line) } }
+        }
     }
 
     private func waitForRuns(_ timeout: Duration) async {
@@ -180,10 +188,8 @@ public actor ServiceWorker: Service {
         if failedBeats > 0 { floor.log.info("the worker beats again", metadata: [LogKey.count: "\(failedBeats)"]) }
         failedBeats = 0
         floor.markBeaten(begun)
-        let wasFull = floor.outbox.isFull
         obey(zip(probes, standings), entries: entries, begun: begun)
         floor.outbox.resend()
-        if wasFull { wake.fire() }
         return true
     }
 

@@ -281,6 +281,11 @@ final class FaultyLedger: Ledger {
         return try await inner.write(document: name, expecting: expected, bytes)
     }
 
+    func created(of services: [String], since moment: Timestamp) async throws(LedgerError) -> [String: Int] {
+        try check()
+        return try await inner.created(of: services, since: moment)
+    }
+
     func close() async {
         await inner.close()
     }

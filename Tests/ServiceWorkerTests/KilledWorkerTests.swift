@@ -51,6 +51,30 @@ import Darwin
         }
     }
 
+    @Test func aHandlerOfAWorkerThatIsGoneAlreadyDoesNotBegin() async throws {
+        try await withFolder { folder in
+            let engine = ServiceDefinition.Engine.process(command: ["touch"], environment: [:])
+            let command = HandlerCommand(
+                ["/usr/bin/touch", folder + "/began"],
+                listed: [:],
+                definition: ServiceDefinition(name: "work", engine: engine),
+                settings: ProcessEngineSettings(),
+                gpu: nil,
+                name: "work-0",
+                token: "token",
+                server: "http://127.0.0.1:9"
+            )
+            // Its parent is another process than the one that made the command, as after the worker's death.
+            let stranger = try spawn(["/bin/sh", "-c", "\"$@\"; exit $?", "sh"] + command.arguments)
+            var status: Int32 = 0
+            #expect(waitpid(stranger, &status, 0) == stranger && status != 0)
+            #expect(!FileManager.default.fileExists(atPath: folder + "/began"))
+            let own = try spawn([command.arguments[0]] + command.arguments.dropFirst())
+            #expect(waitpid(own, &status, 0) == own && status == 0)
+            #expect(FileManager.default.fileExists(atPath: folder + "/began"))
+        }
+    }
+
     @Test func aNewWorkerRemovesFoldersOfDeadOnesAlone() async throws {
         try await withFolder { folder in
             let files = FileManager.default

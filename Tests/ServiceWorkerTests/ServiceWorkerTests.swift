@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import BrokerClient
+import BrokerInProcess
 import Ledger
 import MediaStore
 import Plumbing
@@ -70,6 +71,51 @@ import Workflow
         #expect(try await fixture.inner.job(jobs[0].id)?.job.attempt == 1)
         #expect(media.outages.withLock { $0 } == 0)
         await worker.drain(timeout: .seconds(5))
+    }
+
+    @Test("A drain hands back what waits for the media store, and no attempt has failed")
+    func handsBackResultsThatCannotBeStored() async throws {
+        let media = ProcessMedia()
+        media.outages.withLock { $0 = 100_000 }
+        let fixture = try await WorkerFixture(media: media)
+        let text = String(repeating: "x", count: 300_000)
+        let worker = fixture.worker(FunctionHandler { _ in ["text": .string(text)] })
+        await worker.start()
+        let jobs = try await fixture.add(1)
+        try await fixture.until { media.outages.withLock { $0 } < 100_000 }
+        await worker.drain(timeout: .milliseconds(50))
+        let job = try #require(try await fixture.inner.job(jobs[0].id)?.job)
+        #expect(job.state == .waiting && job.failures == 0 && job.orphaned == 0)
+    }
+
+    @Test("A worker whose results had to wait takes jobs again as soon as they are gone")
+    func claimsAgainOnceThereIsRoom() async throws {
+        let fixture = try await WorkerFixture()
+        let settled = try await fixture.settler()
+        let worker = fixture.worker(FunctionHandler { $0 }) { settings in
+            settings.ticketHold = .milliseconds(10)
+            // No beat may come to help.
+            settings.beatInterval = .seconds(3600)
+        }
+        worker.floor.outbox.keep(1 << 30)
+        await worker.start()
+        try await fixture.add(1)
+        // The ticket is back in the queue, and the consumer has paused.
+        let queue = QueueName.tickets(service: "work")
+        try await fixture.until { try await fixture.broker.depth(of: queue) == 1 }
+        worker.floor.outbox.release(1 << 30)
+        #expect(await settled.first(1).first?.verdict == .applied(.succeeded))
+        await worker.drain(timeout: .seconds(5))
+    }
+
+    @Test("A drain does not wait for a broker that is stuck")
+    func drainsBesideAStuckBroker() async throws {
+        let fixture = try await WorkerFixture(broker: StuckBroker(InProcessBroker()))
+        let worker = fixture.worker(FunctionHandler { $0 })
+        await worker.start()
+        try await fixture.until { try await !fixture.inner.workers().isEmpty }
+        await worker.drain(timeout: .seconds(1))
+        #expect(try await fixture.inner.workers().isEmpty)
     }
 
     @Test("A large result travels as a media reference")

@@ -20,7 +20,7 @@ import Workflow
 final class WorkerFixture: Sendable {
     let inner: any Ledger
     let ledger: FaultyLedger
-    let broker: any Broker = InProcessBroker()
+    let broker: any Broker
     let results: any ResultStore = InProcessResultStore()
     let media: any MediaStore
     let folder: String
@@ -31,7 +31,8 @@ final class WorkerFixture: Sendable {
         var verdict: SettleOutcome.Verdict
     }
 
-    init(media given: (any MediaStore)? = nil) async throws {
+    init(media given: (any MediaStore)? = nil, broker: any Broker = InProcessBroker()) async throws {
+        self.broker = broker
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("malla-worker-\(MeshID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         self.folder = folder.path
@@ -126,6 +127,11 @@ final class WorkerFixture: Sendable {
             }
         }
         return stream
+    }
+
+    /// Waits until something is so; the suite's time limit is the end.
+    func until(_ condition: () async throws -> Bool) async throws {
+        while try await !condition() { try await Task.sleep(for: .milliseconds(5)) }
     }
 
     func state(_ job: Job) async throws -> JobState? { try await inner.job(job.id)?.job.state }

@@ -91,7 +91,8 @@ extension RabbitConsumer {
         // Without a connection the broker has taken everything back already.
         if await forgetWhileAway(channel) { return }
         do throws(BrokerError) {
-            try await ask { actor, link throws(AMQPFailure) in
+            // Not for long: when the broker is stuck, the connection ends and takes the consumer with it.
+            try await ask(within: .seconds(2)) { actor, link throws(AMQPFailure) in
                 guard let consumer = actor.consumers[channel] else { return }
                 if consumer.isOpen { try link.closeChannel(channel) }
                 actor.consumers[channel] = nil

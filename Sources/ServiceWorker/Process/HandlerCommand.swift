@@ -42,8 +42,9 @@ struct HandlerCommand: Sendable, Hashable {
         folder = definition.folder.isEmpty ? "." : definition.folder
         self.name = name
         arguments = Self.withPython(command, settings.python)
-        // No core dumps: they would hold other people's inputs, in a folder that nobody looks after.
-        var limits = "ulimit -c 0"
+        // Not for a worker that was killed before the kernel knew that the handler shall end with it. And no core
+        // dumps: they would hold other people's inputs, in a folder that nobody looks after.
+        var limits = "[ \"$PPID\" = \(getpid()) ] && ulimit -c 0"
         if let limit = definition.memoryLimit { limits += " && ulimit -v \(max(1, limit / 1024))" }
         if access("/bin/sh", X_OK) == 0 || definition.memoryLimit != nil {
             arguments = ["/bin/sh", "-c", "\(limits) && exec \"$@\"", "sh"] + arguments
