@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Glibc
+import MallaTestKit
 import Plumbing
 
 /// A client that sends exactly the bytes it is told to, and reads what comes back or does not.
@@ -40,16 +41,18 @@ actor RawClient {
 
     deinit { close(descriptor) }
 
-    /// Sends what the other side takes within a second.
-    func send(_ text: String) {
+    /// Sends what the other side takes within a second; returns whether it took all.
+    @discardableResult
+    func send(_ text: String) -> Bool {
         var limit = timeval(tv_sec: 1, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }
+        return true
     }
 
     /// Reads until the connection ends, or nothing comes for so long.
@@ -67,6 +70,16 @@ actor RawClient {
             }
             bytes += chunk[..<count]
         }
+    }
+
+    /// Waits until the other side has let the connection go altogether, and not only closed its own half of it.
+    func isLetGo(within limit: Duration = .seconds(10)) async throws -> Bool {
+        let end = ContinuousClock.now + limit
+        while ContinuousClock.now < end {
+            guard send("x") else { return true }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return false
     }
 
     /// The statuses of the answers in a text.

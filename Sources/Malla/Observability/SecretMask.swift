@@ -4,6 +4,7 @@
 
 import Fairness
 import Foundation
+import Workflow
 
 #if canImport(Glibc)
 import Glibc
@@ -47,11 +48,17 @@ struct SecretMask: Sendable {
             for part in value.split(separator: ",") {
                 let entry = part.trimmingCharacters(in: .whitespaces)
                 found.insert(entry)
-                if let colon = entry.lastIndex(of: ":") { found.insert(String(entry[entry.index(after: colon)...])) }
+                // A name ends at the first colon, and a token may hold others; who takes the last one is safe too.
+                for colon in [entry.firstIndex(of: ":"), entry.lastIndex(of: ":")].compactMap(\.self) {
+                    found.insert(String(entry[entry.index(after: colon)...]))
+                }
             }
         }
+        found = found.filter { $0.utf8.count >= Self.shortest }
+        // Lines of JSON hold quotes and backslashes escaped.
+        found.formUnion(found.map(Self.escaped))
         // The longest first: one secret may be a part of another.
-        secrets = found.filter { $0.utf8.count >= Self.shortest }.sorted { $0.count > $1.count }
+        secrets = found.sorted { $0.count > $1.count }
     }
 
     /// The text without secrets.
@@ -63,17 +70,26 @@ struct SecretMask: Sendable {
         return text
     }
 
+    private static func escaped(_ secret: String) -> String {
+        String(decoding: JSON.string(secret).bytes.dropFirst().dropLast(), as: UTF8.self)
+    }
+
     private static func contains(_ text: String, _ part: String) -> Bool {
         // C strings end at a zero byte; without one this is by far the fastest way.
         guard !text.utf8.contains(0) else { return text.contains(part) }
         return text.withCString { whole in part.withCString { strstr(whole, $0) != nil } }
     }
 
-    /// The password of a URL, the parts of one that holds an @, and the values of its query.
+    /// The password of a URL, the parts of one that holds an @, and the values of its query; of a server's URL those
+    /// that are passwords, because the others are words (`sslmode=verify-full`).
     private static func secrets(in url: String) -> [String] {
         let password = password(in: url).map { [$0] + $0.split(separator: "@").map(String.init) } ?? []
         let query = url.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
-        let values = query.split(separator: "&").compactMap { $0.split(separator: "=", maxSplits: 1).last }
+        let isOfTheWeb = url.lowercased().hasPrefix("http")
+        let values = query.split(separator: "&").compactMap { member -> Substring? in
+            let parts = member.split(separator: "=", maxSplits: 1)
+            return isOfTheWeb || parts.first?.lowercased().contains("password") == true ? parts.last : nil
+        }
         return password + values.map(String.init)
     }
 

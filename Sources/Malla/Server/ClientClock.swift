@@ -14,6 +14,9 @@ struct ClientClock {
     private(set) var openRequests = 0
     /// Whether the last of them is still coming.
     private(set) var isBodyOpen = false
+    /// Whether an answer has begun and has not ended.
+    private var isAnswering = false
+    /// Since when a request's first bytes wait for the rest of its head.
     private var headSince: NIODeadline?
     private var idleSince: NIODeadline
     private var demandSince: NIODeadline?
@@ -26,14 +29,17 @@ struct ClientClock {
     init(limits: ClientLimits, now: NIODeadline) {
         self.limits = limits
         idleSince = now
-        headSince = now
     }
+
+    /// Whether a request that takes too long can be answered 408: nothing of its own answer has gone, and no answer
+    /// before it is due.
+    var canBeTold: Bool { isBodyOpen ? openRequests == 1 && !isAnswering : openRequests == 0 }
 
     /// Bytes have come: the first ones of a request start its clock.
     mutating func received(at now: NIODeadline) {
         if let since = demandSince, isBodyOpen { waited = waited + (now - since) }
         demandSince = nil
-        if openRequests == 0, headSince == nil { headSince = now }
+        if openRequests == 0, !isBodyOpen, headSince == nil { headSince = now }
     }
 
     /// The server wants to read: what passes until bytes come is the client's time.
@@ -49,8 +55,12 @@ struct ClientClock {
 
     mutating func endOfRequest() { isBodyOpen = false }
 
+    mutating func startOfAnswer() { isAnswering = true }
+
     mutating func endOfAnswer(at now: NIODeadline) {
-        openRequests -= 1
+        // A request that is refused for its framing is answered without having been counted.
+        openRequests = max(0, openRequests - 1)
+        isAnswering = false
         idleSince = now
     }
 

@@ -8,6 +8,12 @@ import Logging
 import NIOCore
 import NIOHTTPTypesHTTP1
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// HTTP/1.1 for clients that nobody knows: ``ConnectionGuard`` and ``RequestGuard`` around Hummingbird's channel.
 struct GuardedChannel: ServerChildChannel {
     private let http: HTTP1Channel
@@ -29,6 +35,8 @@ struct GuardedChannel: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         let (limits, census, http) = (limits, census, http)
         return channel.eventLoop.makeCompletedFuture {
+            let unsent = NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT)
+            try channel.syncOptions?.setOption(.tcpOption(unsent), value: .init(ClientLimits.mostUnsent))
             let connection = ConnectionGuard(limits: limits, census: census)
             try channel.pipeline.syncOperations.addHandler(connection)
             return NIOLoopBound(connection, eventLoop: channel.eventLoop)

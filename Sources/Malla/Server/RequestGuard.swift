@@ -18,13 +18,10 @@ final class RequestGuard: ChannelDuplexHandler {
 
     /// What is left of a refused body is read when it is no more than this; beyond, the connection ends.
     private static let smallRest = 64 << 10
-    /// How long a client has to read an answer that came before its request's end.
-    private static let linger: TimeAmount = .seconds(2)
 
     private let connection: ConnectionGuard
     private var isRefused = false
     private var closesAfterAnswer = false
-    private var isInformational = false
     /// What is still to come of the body; nil when the client has not said.
     private var rest: Int?
 
@@ -35,6 +32,10 @@ final class RequestGuard: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isRefused else { return }
         switch unwrapInboundIn(data) {
+        case .head where closesAfterAnswer:
+            // It was told that no other request is taken.
+            isRefused = true
+            return
         case .head(let head):
             guard let error = Self.fault(head) else {
                 begin(head, context)
@@ -47,7 +48,10 @@ final class RequestGuard: ChannelDuplexHandler {
         case .body(let bytes):
             connection.clock.body(bytes.readableBytes)
             rest = rest.map { $0 - bytes.readableBytes }
-        case .end: connection.clock.endOfRequest()
+            if connection.isLingering { return }
+        case .end:
+            connection.clock.endOfRequest()
+            if connection.isLingering { return connection.endSoon(context) }
         }
         context.fireChannelRead(data)
     }
@@ -55,23 +59,28 @@ final class RequestGuard: ChannelDuplexHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(var head):
-            isInformational = (100..<200).contains(head.status.code)
-            if !isInformational, isAnsweredEarly, rest.map({ $0 > Self.smallRest }) ?? true {
+            connection.clock.startOfAnswer()
+            let hasMuchToCome = isAnsweredEarly && rest.map { $0 > Self.smallRest } ?? true
+            if hasMuchToCome || connection.isCrowded && isLast {
                 closesAfterAnswer = true
                 head.headers.replaceOrAdd(name: "Connection", value: "close")
             }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body: context.write(data, promise: promise)
-        case .end where isInformational: context.write(data, promise: promise)
         case .end:
             context.write(data, promise: promise)
             connection.clock.endOfAnswer(at: .now())
-            if closesAfterAnswer { close(context) }
+            guard closesAfterAnswer else { break }
+            context.flush()
+            context.close(mode: .output, promise: nil)
         }
     }
 
     /// Whether the answer that goes out belongs to the request that is still coming.
     private var isAnsweredEarly: Bool { connection.clock.isBodyOpen && connection.clock.openRequests == 1 }
+
+    /// Whether the answer that goes out is the last one that the client waits for, and its request has come.
+    private var isLast: Bool { !connection.clock.isBodyOpen && connection.clock.openRequests <= 1 }
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let isAlone = connection.clock.openRequests == 0
@@ -82,14 +91,6 @@ final class RequestGuard: ChannelDuplexHandler {
         guard waits, isAlone, head.version != .http1_0, rest != 0 else { return }
         let answer = HTTPResponseHead(version: .http1_1, status: .continue)
         context.writeAndFlush(wrapOutboundOut(.head(answer)), promise: nil)
-    }
-
-    /// Closes our side at once, and the other after a while: closing both would take the answer from the client with it.
-    private func close(_ context: ChannelHandlerContext) {
-        context.flush()
-        context.close(mode: .output, promise: nil)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: Self.linger) { bound.value.close(promise: nil) }
     }
 
     /// What is wrong with a request's framing.
