@@ -26,7 +26,7 @@ test: ## all tests on private RabbitMQ, Redis, PostgreSQL and S3
 	@scripts/test.sh
 
 format: ## rewrite the sources in the project's format
-	swift format format --in-place --recursive --parallel $(wildcard Package.swift Sources Tests Benchmarks)
+	swift format format --in-place --recursive --parallel $(wildcard Package.swift Sources Tests Benchmarks Fuzz)
 
 lint: ## check format, documentation comments and scripts
 	@scripts/lint.sh
@@ -45,11 +45,11 @@ soak: ## an hour of mixed load; prints memory, files, rows and times of each min
 overload: ## ten times the load that the mesh sustains, and giants beside a normal one
 	@scripts/overload.sh
 
-fuzz: ## feed a parser with mutated input: make fuzz TARGET=json MINUTES=10
-	@scripts/fuzz.sh $(or $(TARGET),json) $(or $(MINUTES),10)
+fuzz: ## fuzz one part with libFuzzer: make fuzz TARGET=json MINUTES=10 (without TARGET: the list)
+	@scripts/fuzz.sh "$(TARGET)" $(or $(MINUTES),10)
 
-sanitize: ## unit tests under the thread and address sanitizers
-	@scripts/sanitize.sh
+sanitize: ## unit tests under a sanitizer: make sanitize KIND=address (or thread)
+	@scripts/servers.sh run -- scripts/sanitize.sh $(or $(KIND),address)
 
 clean: ## remove everything that was built or installed into this folder (not .malla, the data of `make dev`)
-	rm -rf .build .venv .venv-test
+	rm -rf .build .build-fuzz .build-address .build-thread .venv .venv-test

@@ -137,7 +137,7 @@ def main():
         if targets[module]["type"] == "system":
             links.append(libraries[module])
             continue
-        newest = compile_module(module, targets[module], flags, newest)
+        newest = max(newest, compile_module(module, targets[module], flags, newest))
         objects.append(os.path.join(OUT, f"{module}.o"))
     binary = os.path.join(OUT, f"fuzz-{name}")
     if age(binary) < max([newest] + [age(f) for f in own]):

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 code=0
 
 sources=()
-for path in Package.swift Sources Tests Benchmarks; do [ -e "$path" ] && sources+=("$path"); done
+for path in Package.swift Sources Tests Benchmarks Fuzz; do [ -e "$path" ] && sources+=("$path"); done
 swift format lint --strict --recursive --parallel "${sources[@]}" || code=1
 
 while IFS= read -r file; do
@@ -17,7 +17,7 @@ while IFS= read -r file; do
         echo "$file: no licence header" >&2
         code=1
     fi
-done < <(find Sources Tests python services scripts .ci demo \
+done < <(find Sources Tests Fuzz Benchmarks python services scripts .ci demo \
     \( -name '*.swift' -o -name '*.py' -o -name '*.sh' -o -path .ci/run \) -not -path '*/.*/*' 2>/dev/null)
 
 if command -v shellcheck >/dev/null; then

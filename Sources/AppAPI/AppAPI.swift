@@ -41,6 +41,7 @@ public struct AppAPI: Sendable {
                 trusted: parts.trustedHTTP,
                 guarded: parts.guardedHTTP,
                 ledger: parts.ledger,
+                clock: parts.clock,
                 logger: parts.logger
             )
         )
@@ -58,8 +59,7 @@ public struct AppAPI: Sendable {
             results: parts.results,
             sender: sender,
             resultTTL: settings.resultTTL,
-            logger: parts.logger,
-            backlog: backlog
+            logger: parts.logger
         )
         self.sender = sender
         marketplace = Marketplace(

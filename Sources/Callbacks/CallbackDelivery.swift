@@ -19,6 +19,8 @@ public struct CallbackDelivery: Sendable {
     private let tokenOrigins: Set<URLOrigin>
     private let retries: [Duration]?
     private let timeout: Duration
+    private let ledger: any Ledger
+    private let clock: LedgerClock
     private let logger: Logger
     private let records: Batcher<Entry, Void>
 
@@ -27,13 +29,17 @@ public struct CallbackDelivery: Sendable {
     /// - Parameters:
     ///   - trusted: sends to the operator's own receivers.
     ///   - guarded: sends to clients' URLs; it must refuse forbidden networks.
+    ///   - clock: tells the time that is signed; without one this machine does.
     public init(
         settings: CallbackSettings,
         trusted: any HTTPTransferring,
         guarded: any HTTPTransferring,
         ledger: any Ledger,
+        clock: LedgerClock? = nil,
         logger: Logger
     ) {
+        self.ledger = ledger
+        self.clock = clock ?? LedgerClock(ledger)
         retries = settings.retries
         timeout = settings.timeout
         self.trusted = trusted
@@ -49,15 +55,15 @@ public struct CallbackDelivery: Sendable {
 
     /// Sends once and records what came of it; tells whether the receiver answered at all.
     public func attempt(_ callback: CallbackRecord) async -> Bool {
-        let startedAt = Timestamp.now
-        let clock = ContinuousClock.now
+        let startedAt = clock.now
+        let began = ContinuousClock.now
         let verdict = await send(callback, at: startedAt)
         let number = callback.attempts + 1
         let attempt = CallbackAttempt(
             callback: callback.id,
             number: number,
             startedAt: startedAt,
-            duration: ContinuousClock.now - clock,
+            duration: ContinuousClock.now - began,
             status: verdict.status,
             error: verdict.error
         )
@@ -81,6 +87,19 @@ public struct CallbackDelivery: Sendable {
             )
         }
         return verdict.status != nil
+    }
+
+    /// Keeps callbacks this process's for a while longer.
+    func hold(_ callbacks: [MeshID]) async throws(LedgerError) {
+        try await ledger.holdCallbacks(callbacks, for: CallbackRecord.hold)
+    }
+
+    /// Notes that holds could not be renewed: what is under way may be sent twice.
+    func lostHolds(_ count: Int, _ error: LedgerError) {
+        logger.warning(
+            "the holds of callbacks under way could not be renewed",
+            metadata: [LogKey.count: "\(count)", LogKey.error: "\(error)"]
+        )
     }
 
     /// What a callback's state is after an attempt, and when it is due again.

@@ -42,7 +42,7 @@ public final class CallbackSender: Service {
 
     /// Makes a sender; it takes callbacks from the start and sends them while it runs.
     ///
-    /// - Parameter renewal: how old a hold is when it is renewed; most callbacks are gone by then.
+    /// - Parameter renewal: how often holds are renewed; most callbacks are gone by then.
     public init(delivery: CallbackDelivery, renewal: Duration = .seconds(2)) {
         self.delivery = delivery
         self.renewal = renewal
@@ -52,25 +52,34 @@ public final class CallbackSender: Service {
     /// How many more callbacks it takes gladly; a dead receiver's do not count for much, as it holds few of them.
     private var room: Int { state.withLock { max(0, Self.longestWaitingList - $0.held.count) } }
 
-    /// Renews the holds of what is here, and takes the due callbacks of these apps from the ledger's outbox.
-    ///
-    /// It takes as many as there is room for.
+    /// Takes the due callbacks of these apps from the ledger's outbox, as many as there is room for.
     ///
     /// - Parameter apps: names of apps; ``CallbackRecord/directApp`` for direct jobs.
     public func takeDue(of apps: [String], from ledger: any Ledger) async throws(LedgerError) {
-        try await renewHolds(in: ledger)
         let room = min(Self.oneTake, room)
         guard room > 0 else { return }
         enqueue(try await ledger.takeCallbacks(apps: apps, limit: room, hold: CallbackRecord.hold))
     }
 
-    private func renewHolds(in ledger: any Ledger) async throws(LedgerError) {
-        let now = ContinuousClock.now
-        let old = state.withLock { $0.held.filter { now - $0.value >= renewal }.map(\.key) }
-        guard !old.isEmpty else { return }
-        try await ledger.holdCallbacks(old, for: CallbackRecord.hold)
-        state.withLock { state in
-            for id in old where state.held[id] != nil { state.held[id] = now }
+    /// Renews the holds of what is here until it is cancelled: attempts outlive a shutdown for a while.
+    private func keepHolding() async {
+        while !Task.isCancelled {
+            // Ends early only when this is cancelled.
+            try? await Task.sleep(for: renewal)
+            let now = ContinuousClock.now
+            // A hold that is over may be another process's by now.
+            let old = state.withLock { state in
+                state.held.filter { now - $0.value >= renewal && now - $0.value < CallbackRecord.hold }.map(\.key)
+            }
+            guard !old.isEmpty, !Task.isCancelled else { continue }
+            do throws(LedgerError) {
+                try await delivery.hold(old)
+                state.withLock { state in
+                    for id in old where state.held[id] != nil { state.held[id] = now }
+                }
+            } catch {
+                delivery.lostHolds(old.count, error)
+            }
         }
     }
 
@@ -96,6 +105,7 @@ public final class CallbackSender: Service {
 
     /// Sends until the graceful shutdown; what is under way may end (15 s at most).
     public func run() async throws {
+        async let _ = keepHolding()
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 for await callback in starts {
@@ -104,8 +114,18 @@ public final class CallbackSender: Service {
                     }
                 }
             }
-        } onGracefulShutdown: { [start] in
+        } onGracefulShutdown: { [self] in
+            letGo()
             start.finish()
+        }
+    }
+
+    /// Leaves what has not begun to other processes.
+    private func letGo() {
+        state.withLock { state in
+            for name in state.receivers.keys {
+                while let callback = state.receivers[name]?.queue.popFirst() { state.held[callback.id] = nil }
+            }
         }
     }
 

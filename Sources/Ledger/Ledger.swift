@@ -102,6 +102,11 @@ public protocol Ledger: Sendable {
     /// What waits and runs, of these services; a service without jobs has zeros.
     func loads(of services: [String]) async throws(LedgerError) -> [ServiceLoad]
 
+    /// How many jobs of these services were created since, in whatever state they are now; none has no entry.
+    ///
+    /// Meant for the last seconds: it walks the jobs by their ids, which begin with the time.
+    func created(of services: [String], since moment: Timestamp) async throws(LedgerError) -> [String: Int]
+
     /// The moment by the ledger's own clock, by which all times in it are judged.
     func time() async throws(LedgerError) -> Timestamp
 

@@ -116,5 +116,17 @@ extension LedgerContract {
             )
             try requireEqual(try await fixture.ledger.loads(of: []), [], "loads of nothing")
         },
+        Case("jobs are counted by when they were created, in whatever state they are") { fixture in
+            let before = Timestamp.now
+            let between = before + .seconds(30)
+            _ = try await fixture.create(3) { job, _ in job.id = MeshID(at: before) }
+            _ = try await fixture.claimOne()
+            _ = try await fixture.create(2) { job, _ in job.id = MeshID(at: between) }
+            let both = ["alpha", "beta"]
+            try requireEqual(try await fixture.ledger.created(of: both, since: before), ["alpha": 5], "created")
+            try requireEqual(try await fixture.ledger.created(of: both, since: between), ["alpha": 2], "since")
+            try requireEqual(try await fixture.ledger.created(of: ["beta"], since: before), [:], "of another")
+            try requireEqual(try await fixture.ledger.created(of: [], since: before), [:], "created of nothing")
+        },
     ]
 }

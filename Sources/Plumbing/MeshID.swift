@@ -33,6 +33,11 @@ public struct MeshID: Sendable, Hashable, Comparable {
         low = generator.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     }
 
+    /// The lowest id of version 7 of a moment: ids that were made since are not below it.
+    public static func first(at moment: Timestamp) -> MeshID {
+        MeshID(high: UInt64(max(0, moment.microseconds / 1000)) << 16, low: 0)
+    }
+
     /// Parses the usual form, 32 hexadecimal digits with or without the four hyphens; nil when it is not one.
     public init?(_ text: some StringProtocol) {
         var halves: (UInt64, UInt64) = (0, 0)

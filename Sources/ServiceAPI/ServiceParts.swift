@@ -39,8 +39,11 @@ public struct ServiceParts: Sendable {
     public var logger: Logger
 
     /// Makes the parts.
+    ///
+    /// - Parameter clock: nil for one that nobody else uses.
     public init(
         ledger: any Ledger,
+        clock: LedgerClock? = nil,
         broker: any Broker,
         results: any ResultStore,
         media: any MediaStore,
@@ -53,7 +56,7 @@ public struct ServiceParts: Sendable {
         logger: Logger
     ) {
         self.ledger = ledger
-        clock = LedgerClock(ledger)
+        self.clock = clock ?? LedgerClock(ledger)
         self.broker = broker
         self.results = results
         self.media = media

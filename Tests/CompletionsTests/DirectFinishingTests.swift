@@ -28,7 +28,9 @@ import Workflow
         let stored = try await fixture.ledger.callbacks(of: job.id)
         let callback = try #require(stored.first?.callback)
         #expect(stored.count == 1 && callback.app == CallbackRecord.directApp && !callback.isTrusted)
-        #expect(callback.url == "https://example.com/hook" && callback.dueAt - callback.createdAt == CallbackRecord.hold)
+        #expect(
+            callback.url == "https://example.com/hook" && callback.dueAt - callback.createdAt == CallbackRecord.hold
+        )
         let body = try JSON(parsing: callback.body)
         #expect(body["id"]?.string == job.id.description && body["status"] == "COMPLETED")
         #expect(body["output"] == ["out": 2] && body["input"] == ["in": 1])

@@ -68,7 +68,7 @@ struct CallRoute: Sendable {
         _ definition: WorkflowDefinition
     ) async throws(MarketplaceRefusal) -> TaskID {
         let user = "\(app.name)/\(caller.user)"
-        let overload = marketplace.intake.overload(definition, user: user)
+        let overload = try marketplace.intake.overload(definition, user: user)
         // Nothing dear is done for a flood: not even a look whether it is made of repeats.
         if let overload, !overload.mayLookUp { throw .overloaded(overload) }
         let callbackURL = try await self.callbackURL(of: body)

@@ -50,7 +50,7 @@ struct AppTimers: Service {
     }
 
     private func turn(_ number: Int) async throws(LedgerError) {
-        if number.isMultiple(of: 2) { try await backlog.refresh() }
+        if number.isMultiple(of: 2) || backlog.isPressed { try await backlog.refresh() }
         try await timers.turn { turn in
             followUp.desk.enqueue(turn.reaped.filter { services.contains($0.service) })
             for outcome in turn.outcomes { followUp.settled(outcome) }

@@ -15,7 +15,14 @@ final class BacklogGauge: Sendable {
     private struct State {
         var waiting: [String: Int] = [:]
         var pace: QueuePace
+        /// From when on created jobs are counted, and how many there were; some are stored late, so it lies back.
+        var since: Timestamp?
+        var created: [String: Int] = [:]
+        var countedAt: ContinuousClock.Instant?
     }
+
+    /// How far back jobs are counted at least, and how long until the count begins anew.
+    private static let lookBack: Duration = .seconds(5)
 
     /// A workflow, as it is named to people.
     private struct Known {
@@ -67,17 +74,10 @@ final class BacklogGauge: Sendable {
     /// Why a user's new task of a workflow is refused, when more waits than can be done in a reasonable time.
     func overload(_ definition: WorkflowDefinition, user: String) -> QueuePace.Refusal? {
         guard let known = workflows[definition.hash] else { return nil }
-        let (decision, began) = state.withLock { state in
-            let was = state.pace.isRationed(definition.hash)
-            let decision = state.pace.decide(
-                workflow: definition.hash,
-                services: known.services,
-                user: user,
-                at: clock()
-            )
-            return (decision, !was && state.pace.isRationed(definition.hash))
+        let now = clock()
+        let decision = state.withLock { state in
+            state.pace.decide(workflow: definition.hash, services: known.services, user: user, at: now)
         }
-        if began { log(known, isRationed: true) }
         guard case .refused(let refusal) = decision else { return nil }
         refused.increment()
         return refusal
@@ -87,43 +87,72 @@ final class BacklogGauge: Sendable {
     var rationed: [(name: String, wait: Duration)] {
         state.withLock { state in
             state.pace.rationed.compactMap { hash in
-                workflows[hash].map { ($0.name, state.pace.wait(of: $0.services)?.wait ?? .zero) }
+                workflows[hash].map { ($0.name, state.pace.wait(of: $0.services) ?? .zero) }
             }
         }
     }
+
+    /// Counts a request that is refused because too many wait to be stored.
+    func countRefused() { refused.increment() }
+
+    /// Whether so much came lately that the loads are to be read again early.
+    var isPressed: Bool { state.withLock(\.pace.isPressed) }
 
     /// Counts jobs that were just accepted.
     func add(_ jobs: [JobRecord]) {
         state.withLock { state in
-            for record in jobs {
-                state.waiting[record.job.service, default: 0] += 1
-                state.pace.add(1, to: record.job.service)
-            }
-        }
-    }
-
-    /// Counts jobs of begun tasks that were just created.
-    func addLater(_ jobs: [Job]) {
-        state.withLock { state in
-            for job in jobs { state.pace.add(1, to: job.service) }
+            for record in jobs { state.waiting[record.job.service, default: 0] += 1 }
         }
     }
 
     /// Reads the loads again.
     func refresh() async throws(LedgerError) {
-        let marks = state.withLock { $0.pace.marks() }
-        let loads = try await ledger.loads(of: limits.keys.sorted())
+        let services = limits.keys.sorted()
+        let loads = try await ledger.loads(of: services)
+        let created = try await created(of: services)
+        learn(loads, created: created)
+    }
+
+    /// Takes the loads of services and how many of their jobs were created since the last time, by whomever.
+    func learn(_ loads: [ServiceLoad], created: [String: Int]) {
         let now = clock()
-        let ended = state.withLock { state in
+        let changes = state.withLock { state in
             for load in loads {
                 state.waiting[load.service] = load.waiting
-                state.pace.learn(load.service, open: load.waiting + load.running, marks: marks, at: now)
+                let (held, created) = (load.waiting - load.due, created[load.service, default: 0])
+                // What waits for another attempt neither left nor queues.
+                state.pace.learn(
+                    load.service,
+                    waiting: load.due,
+                    running: load.running + held,
+                    created: created,
+                    at: now
+                )
             }
-            return state.pace.rationed.compactMap { hash in
-                workflows[hash].flatMap { state.pace.end(workflow: hash, services: $0.services) ? $0 : nil }
+            return workflows.compactMap { hash, known in
+                state.pace.judge(hash, known.services, at: now).map { (known, $0 == .began) }
             }
         }
-        for known in ended { log(known, isRationed: false) }
+        for (known, began) in changes { log(known, isRationed: began) }
+    }
+
+    /// How many jobs were created since the last time.
+    private func created(of services: [String]) async throws(LedgerError) -> [String: Int] {
+        let (since, before, countedAt) = state.withLock { ($0.since, $0.created, $0.countedAt) }
+        var (counts, fresh): ([String: Int], [String: Int]) = ([:], [:])
+        if let since {
+            counts = try await ledger.created(of: services, since: since)
+            fresh = counts.reduce(into: [:]) { $0[$1.key] = max(0, $1.value - before[$1.key, default: 0]) }
+        }
+        let now = ContinuousClock.now
+        guard countedAt.map({ now - $0 >= Self.lookBack }) ?? true else {
+            state.withLock { $0.created = counts }
+            return fresh
+        }
+        let next = try await ledger.time() - Self.lookBack
+        let again = try await ledger.created(of: services, since: next)
+        state.withLock { ($0.since, $0.created, $0.countedAt) = (next, again, now) }
+        return fresh
     }
 
     private func log(_ workflow: Known, isRationed: Bool) {

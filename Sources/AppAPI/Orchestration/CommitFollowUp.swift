@@ -20,8 +20,6 @@ struct CommitFollowUp: SettledFollowUp {
     let sender: CallbackSender
     let resultTTL: Duration
     let logger: Logger
-    /// Told of the jobs of later stages.
-    var backlog: BacklogGauge?
 
     /// After a task was accepted.
     func accepted(_ request: NewTask) {
@@ -39,7 +37,6 @@ struct CommitFollowUp: SettledFollowUp {
 
     /// After jobs or tasks were settled.
     func settled(_ outcome: SettleOutcome) {
-        backlog?.addLater(outcome.ready)
         desk.enqueue(outcome.ready)
         SettledHints(results: results).settled(outcome)
         sender.enqueue(outcome.callbacks)

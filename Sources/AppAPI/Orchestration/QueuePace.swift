@@ -6,10 +6,12 @@ import Plumbing
 
 /// Decides which new tasks are refused while more waits than the mesh can do in a reasonable time.
 ///
-/// Pure. A queue is too long once its jobs, at the rate at which jobs left it lately, need more than ``patience``. Then new
-/// tasks are taken at half that rate, shared out equally among the users who ask, until half of it is done. Queues that
-/// are short or slow are not judged: a model that takes a minute for a job has a long queue by nature, and its
-/// `backlog` says how long.
+/// Pure. What a service can do is known only from a time in which jobs waited for it throughout: until then everything
+/// is taken. A workflow's new tasks are rationed once what waits needs more than ``patience`` at that rate and still
+/// grows. Then so many are taken that half of the rate arrives at its busiest service, whatever number of jobs a task
+/// makes and whoever makes others; half is left for what waits. The tasks are shared out equally among the users who
+/// ask, with one share free for a newcomer, until half of ``patience`` is left. Queues that are short or slow are not
+/// judged: a model that takes a minute for a job has a long queue by nature, and its `backlog` says how long.
 struct QueuePace: Sendable {
     /// What becomes of a new task.
     enum Decision: Sendable, Hashable {
@@ -26,21 +28,43 @@ struct QueuePace: Sendable {
         var mayLookUp: Bool
     }
 
+    /// What a look at the queues changed.
+    enum Change: Sendable, Hashable {
+        case began, ended
+    }
+
     private struct Queue {
-        /// The jobs that waited or ran when the ledger was read.
-        var open = 0
-        /// The jobs created here since.
-        var created = 0
+        /// The jobs that waited when the ledger was read, and those that ran.
+        var (waiting, running) = (0, 0)
         var readAt: ContinuousClock.Instant?
-        /// The last reads: seconds between them, and jobs that left meanwhile.
+        /// Whether jobs waited all the time between the last two reads: what left then is what the service can do.
+        var isBusy = false
+        /// The last reads of a busy service: seconds between them, and jobs that left meanwhile.
         var reads: [(seconds: Double, left: Double)] = []
         /// Jobs a second, as fast as it went lately; forgotten within minutes, so that workers may restart.
         var rate = 0.0
+        /// Jobs a second that were created between the last two reads.
+        var arrivals = 0.0
+        /// Whether more arrived than left.
+        var isGrowing = false
+
+        var isPressed: Bool { isGrowing && waiting >= QueuePace.shortest / 4 }
     }
 
-    /// One second of a workflow whose new tasks are rationed.
+    /// What a workflow was given.
+    private struct Flow {
+        var judgedAt: ContinuousClock.Instant
+        /// Tasks that were taken since.
+        var taken = 0
+        var ration: Ration?
+    }
+
     private struct Ration {
+        /// Tasks a second that may be taken.
+        var pace: Double
+        /// One second, in which each user gets an equal share of what was left at its begin.
         var since: ContinuousClock.Instant
+        var whole: Double
         var taken = 0
         var lookUps = 0
         /// What each user got who asked.
@@ -54,49 +78,84 @@ struct QueuePace: Sendable {
     static let slowest = 20.0
     private static let lookUpsPerSecond = 20
     private static let usersAtMost = 10_000
+    /// Tasks a second that are taken of every workflow.
+    private static let least = 0.2
 
     /// How long the queues of a workflow may need; zero for ever.
     let patience: Duration
     private var queues: [String: Queue] = [:]
-    private var rations: [String: Ration] = [:]
+    private var flows: [String: Flow] = [:]
 
     init(patience: Duration) { self.patience = patience }
 
     /// The workflows whose new tasks are rationed, by their keys.
-    var rationed: [String] { rations.keys.sorted() }
+    var rationed: [String] { flows.filter { $0.value.ration != nil }.keys.sorted() }
 
-    /// Counts jobs that were created here.
-    mutating func add(_ count: Int, to service: String) { queues[service, default: Queue()].created += count }
+    func isRationed(_ workflow: String) -> Bool { flows[workflow]?.ration != nil }
 
-    /// What was created up to now is counted by the answer to the question that is asked now.
-    func marks() -> [String: Int] { queues.mapValues(\.created) }
+    /// Whether so much came lately that the next read is due early.
+    var isPressed: Bool {
+        queues.values.contains { $0.isPressed } || flows.values.contains { $0.taken >= Self.shortest / 4 }
+    }
 
-    /// Takes what the ledger says of a service's jobs, those that wait and those that run.
-    mutating func learn(_ service: String, open: Int, marks: [String: Int], at now: ContinuousClock.Instant) {
+    /// Takes what the ledger says of a service's jobs.
+    ///
+    /// - Parameters:
+    ///   - waiting: jobs that could run now; those that wait for a repeat are not queued.
+    ///   - created: jobs that anybody created since the last read.
+    mutating func learn(_ service: String, waiting: Int, running: Int, created: Int, at now: ContinuousClock.Instant) {
         var queue = queues[service, default: Queue()]
-        let created = marks[service, default: 0]
         if let readAt = queue.readAt {
             let seconds = max(0.001, (now - readAt).inSeconds)
-            queue.reads.append((seconds, Double(max(0, queue.open + created - open))))
-            queue.reads = queue.reads.suffix(3)
-            let mean = queue.reads.reduce(0) { $0 + $1.left } / queue.reads.reduce(0) { $0 + $1.seconds }
-            queue.rate = max(mean, queue.rate * (1 - min(1, seconds / 60)))
+            let left = Double(max(0, queue.waiting + queue.running + created - waiting - running))
+            queue.isBusy = Double(queue.waiting) > left && queue.waiting >= Self.shortest / 4
+            var seen = left / seconds
+            if queue.isBusy {
+                queue.reads = queue.reads.suffix(2) + [(seconds, left)]
+                seen = queue.reads.reduce(0) { $0 + $1.left } / queue.reads.reduce(0) { $0 + $1.seconds }
+            } else {
+                queue.reads = []
+            }
+            queue.rate = max(seen, queue.rate * (1 - min(1, seconds / 60)))
+            queue.arrivals = Double(created) / seconds
+            queue.isGrowing = Double(created) > left
         }
-        (queue.open, queue.readAt) = (open, now)
-        queue.created -= created
+        (queue.waiting, queue.running, queue.readAt) = (waiting, running, now)
         queues[service] = queue
     }
 
-    /// How long what these services have queued will take; nil when that is not to be judged.
-    func wait(of services: some Sequence<String>) -> (wait: Duration, rate: Double)? {
-        var (seconds, jobs, rate) = (0.0, 0, Double.infinity)
-        for service in services {
-            guard let queue = queues[service], queue.rate >= Self.slowest else { continue }
-            seconds += Double(queue.open + queue.created) / queue.rate
-            jobs += queue.open + queue.created
-            rate = min(rate, queue.rate)
+    /// How long what waits for these services will take; nil when that is not to be judged.
+    func wait(of services: some Sequence<String>) -> Duration? { sum(services).map { .seconds($0.seconds) } }
+
+    /// Looks at a workflow's queues after each read: begins and ends its ration, and sets its pace.
+    mutating func judge(_ workflow: String, _ services: [String], at now: ContinuousClock.Instant) -> Change? {
+        var flow = flows[workflow] ?? Flow(judgedAt: now)
+        let seconds = max(0.001, (now - flow.judgedAt).inSeconds)
+        let taken = Double(flow.taken) / seconds
+        defer {
+            (flow.judgedAt, flow.taken) = (now, 0)
+            flows[workflow] = flow
         }
-        return jobs < Self.shortest ? nil : (.seconds(seconds), rate)
+        let busy = services.filter { queues[$0]?.isBusy == true }
+        // The part of what arrives at the busiest service that leaves half of its rate for what waits.
+        let part = busy.compactMap { queues[$0] }.map { $0.rate / 2 / max(1, $0.arrivals) }.min()
+        guard var ration = flow.ration else {
+            guard patience > .zero, let known = sum(busy), known.jobs >= Double(Self.shortest),
+                known.seconds > patience.inSeconds, busy.contains(where: { queues[$0]?.isGrowing == true })
+            else { return nil }
+            let pace = max(Self.least, taken * min(1, part ?? 1))
+            flow.ration = Ration(pace: pace, since: now, whole: max(1, pace))
+            return .began
+        }
+        guard let all = sum(services), all.jobs > all.enough else {
+            flow.ration = nil
+            return .ended
+        }
+        ration.pace *= 1 + (min(1.5, max(0.1, part ?? 1.5)) - 1) * min(1, seconds)
+        // Who asks for little does not save up for later.
+        ration.pace = max(Self.least, min(ration.pace, 4 * max(1, taken)))
+        flow.ration = ration
+        return nil
     }
 
     /// Whether a user's new task is taken; a task that is taken is counted.
@@ -108,45 +167,51 @@ struct QueuePace: Sendable {
         user: String,
         at now: ContinuousClock.Instant
     ) -> Decision {
-        guard patience > .zero, let (wait, rate) = judge(workflow, services), wait > patience || isRationed(workflow)
-        else { return .taken }
-        var ration = rations[workflow] ?? Ration(since: now)
-        if now - ration.since >= .seconds(1) {
-            ration = Ration(since: now, askedBefore: ration.byUser.count)
+        guard patience > .zero else { return .taken }
+        var flow = flows[workflow] ?? Flow(judgedAt: now)
+        defer { flows[workflow] = flow }
+        guard var ration = flow.ration else {
+            flow.taken += 1
+            return .taken
         }
-        defer { rations[workflow] = ration }
+        defer { flow.ration = ration }
+        let seconds = (now - ration.since).inSeconds
+        if seconds >= 1 {
+            let whole = min(max(1, ration.pace), ration.whole - Double(ration.taken) + ration.pace * seconds)
+            ration = Ration(pace: ration.pace, since: now, whole: whole, askedBefore: ration.byUser.count)
+        }
         let mine = ration.byUser[user, default: 0]
         if ration.byUser.count < Self.usersAtMost { ration.byUser[user] = mine }
-        let whole = max(10, Int(rate / 2))
-        let share = max(1, whole / max(ration.askedBefore, ration.byUser.count))
-        if ration.taken < whole, mine < share {
+        // One share more than there are users is left for one who comes later in this second.
+        let share = max(1, Int(ration.whole) / (max(ration.askedBefore, ration.byUser.count) + 1))
+        if Double(ration.taken + 1) <= ration.whole, mine < share {
             ration.taken += 1
             ration.byUser[user] = mine + 1
+            flow.taken += 1
             return .taken
         }
         ration.lookUps += 1
+        let all = sum(services)
         // What is taken meanwhile leaves half of the rate for what waits.
-        let pause = max(.seconds(1), min(.seconds(60), (wait - patience / 2) * 2))
-        let mayLookUp = ration.lookUps <= Self.lookUpsPerSecond
-        return .refused(Refusal(wait: wait, retryAfter: pause, mayLookUp: mayLookUp))
+        let pause = all.map { ($0.jobs - $0.enough) / ($0.jobs / $0.seconds / 2) } ?? 1
+        return .refused(
+            Refusal(
+                wait: .seconds(all?.seconds ?? 0),
+                retryAfter: .seconds(max(1, min(60, pause))),
+                mayLookUp: ration.lookUps <= Self.lookUpsPerSecond
+            )
+        )
     }
 
-    /// Ends the rations of workflows whose queues are short again; returns whether it did.
-    mutating func end(workflow: String, services: some Sequence<String>) -> Bool {
-        let wasRationed = isRationed(workflow)
-        _ = judge(workflow, services)
-        return wasRationed && !isRationed(workflow)
-    }
-
-    func isRationed(_ workflow: String) -> Bool { rations[workflow] != nil }
-
-    /// How long the queues need, after which a ration ends that is not needed any more.
-    private mutating func judge(
-        _ workflow: String,
-        _ services: some Sequence<String>
-    ) -> (wait: Duration, rate: Double)? {
-        let found = wait(of: services)
-        if (found?.wait ?? .zero) < patience / 2 { rations[workflow] = nil }
-        return found
+    /// What waits for services: the jobs, the seconds they take, and at how many jobs a ration ends.
+    private func sum(_ services: some Sequence<String>) -> (jobs: Double, seconds: Double, enough: Double)? {
+        var (jobs, seconds) = (0.0, 0.0)
+        for service in services {
+            guard let queue = queues[service], queue.rate >= Self.slowest, queue.waiting > 0 else { continue }
+            jobs += Double(queue.waiting)
+            seconds += Double(queue.waiting) / queue.rate
+        }
+        guard jobs > 0 else { return nil }
+        return (jobs, seconds, max(Double(Self.shortest / 2), patience.inSeconds / 2 * jobs / seconds))
     }
 }

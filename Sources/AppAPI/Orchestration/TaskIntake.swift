@@ -18,8 +18,8 @@ final class TaskIntake: Sendable {
     private let backlog: BacklogGauge
     private let followUp: CommitFollowUp
     private let batcher: Batcher<NewTask, NewTask.Acceptance>
-    /// Requests that wait for their commit.
-    private let storing = Mutex(0)
+    /// Requests that wait for their commit, and when one was answered last, or began to wait alone.
+    private let storing: Mutex<(count: Int, movedAt: ContinuousClock.Instant)> = Mutex((0, .now))
     private let brokerVerdict = Mutex<(at: ContinuousClock.Instant, answers: Bool)?>(nil)
 
     init(ledger: any Ledger, broker: any Broker, backlog: BacklogGauge, followUp: CommitFollowUp) {
@@ -59,13 +59,18 @@ final class TaskIntake: Sendable {
 
     /// Requests that may wait for their commit at one time: a burst that is stored within a fraction of a second.
     static let storingAtMost = 1024
+    /// A ledger that stores nothing for so long while all of them wait is away, and not busy.
+    private static let storingAtLongest: Duration = .seconds(2)
 
-    /// Why a user's new task is not taken while the mesh has more to do than it can.
-    func overload(_ definition: WorkflowDefinition, user: String) -> QueuePace.Refusal? {
-        if storing.withLock({ $0 >= Self.storingAtMost }) {
-            return QueuePace.Refusal(wait: .seconds(1), retryAfter: .seconds(1), mayLookUp: false)
+    /// Why a user's new task is not taken while the mesh has more to do than it can; throws while the ledger hangs.
+    func overload(_ definition: WorkflowDefinition, user: String) throws(MarketplaceRefusal) -> QueuePace.Refusal? {
+        let (count, movedAt) = storing.withLock { $0 }
+        guard count >= Self.storingAtMost else { return backlog.overload(definition, user: user) }
+        guard ContinuousClock.now - movedAt < Self.storingAtLongest else {
+            throw .ledgerAway("\(count) requests wait to be stored")
         }
-        return backlog.overload(definition, user: user)
+        backlog.countRefused()
+        return QueuePace.Refusal(wait: .seconds(1), retryAfter: .seconds(1), mayLookUp: false)
     }
 
     /// Refuses when a service that the workflow needs has all the work it may queue.
@@ -86,8 +91,8 @@ final class TaskIntake: Sendable {
     /// Stores a task, or finds the one that the same request made before.
     func accept(_ request: NewTask) async throws(MarketplaceRefusal) -> TaskID {
         let acceptance: NewTask.Acceptance
-        storing.withLock { $0 += 1 }
-        defer { storing.withLock { $0 -= 1 } }
+        storing.withLock { $0 = ($0.count + 1, $0.count == 0 ? .now : $0.movedAt) }
+        defer { storing.withLock { $0 = ($0.count - 1, .now) } }
         do {
             acceptance = try await batcher.submit(request)
         } catch let error as LedgerError {

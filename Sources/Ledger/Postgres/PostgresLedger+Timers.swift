@@ -82,6 +82,16 @@ extension PostgresLedger {
         }
     }
 
+    /// What was created since, counted over the end of the primary key.
+    public func created(of services: [String], since moment: Timestamp) async throws(LedgerError) -> [String: Int] {
+        guard !services.isEmpty else { return [:] }
+        let call = PostgresCall(Self.created, [PostgresList(services), MeshID.first(at: moment)])
+        let counts = try await run(call, on: durable).map { row throws(LedgerError) in
+            (try row.text(), try row.int())
+        }
+        return Dictionary(uniqueKeysWithValues: counts)
+    }
+
     /// Deletes what ended before `moment` and rolls it up into the numbers, all in one statement.
     public func sweep(finishedBefore moment: Timestamp, limit: Int) async throws(LedgerError) -> Int {
         let call = PostgresCall(Self.sweep, [moment, Int64(limit)])
@@ -186,6 +196,11 @@ extension PostgresLedger {
         ) r ON r.service = s.service
         ORDER BY s.n
         """
+    )
+
+    private static let created = PostgresStatement(
+        "created",
+        "SELECT service, count(*) FROM jobs WHERE id >= $2::uuid AND service = ANY($1::text[]) GROUP BY service"
     )
 
     /// `c.state < 1` means pending, but does not invite to walk all that is pending.

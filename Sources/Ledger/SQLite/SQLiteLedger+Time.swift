@@ -125,4 +125,18 @@ extension SQLiteLedger {
             }
         }
     }
+
+    /// What was created since.
+    public func created(of services: [String], since moment: Timestamp) async throws(LedgerError) -> [String: Int] {
+        guard !services.isEmpty else { return [:] }
+        return try await read { db in
+            let counts = try db.rows(
+                "SELECT service, count(*) FROM jobs WHERE id >= ? GROUP BY service",
+                [MeshID.first(at: moment).blob]
+            ) { (service: try $0.some($0[0] as String?), count: try $0.some($0[1] as Int?)) }
+            return counts.reduce(into: [:]) { found, entry in
+                if services.contains(entry.service) { found[entry.service] = entry.count }
+            }
+        }
+    }
 }

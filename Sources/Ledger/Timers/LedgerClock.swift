@@ -14,6 +14,8 @@ public final class LedgerClock: Sendable {
     private let anchor = Mutex<(ledger: Timestamp, here: ContinuousClock.Instant)?>(nil)
     /// How old an answer is when it is asked for again: clocks drift by less than a millisecond meanwhile.
     private static let renewal: Duration = .seconds(10)
+    /// An answer that took longer says less than what is known already.
+    private static let patience: Duration = .milliseconds(200)
 
     /// Makes the clock of this ledger.
     public init(_ ledger: any Ledger) {
@@ -31,8 +33,8 @@ public final class LedgerClock: Sendable {
         let before = ContinuousClock.now
         if let asked = anchor.withLock({ $0?.here }), before - asked < Self.renewal { return }
         let told = try await ledger.time()
+        let took = ContinuousClock.now - before
         // The answer was made at some moment in between.
-        let here = before + (ContinuousClock.now - before) / 2
-        anchor.withLock { $0 = (told, here) }
+        anchor.withLock { if $0 == nil || took < Self.patience { $0 = (told, before + took / 2) } }
     }
 }

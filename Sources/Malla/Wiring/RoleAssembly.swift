@@ -88,12 +88,14 @@ struct RoleAssembly {
         onServing: @escaping @Sendable () async -> Void = {}
     ) throws -> (admission: Admission, services: [any Service], server: any Service) {
         let (ranking, limits) = try fairness(of: Array(services.keys))
+        let clock = LedgerClock(parts.ledger)
         let webhooks = CallbackSender(
             delivery: CallbackDelivery(
                 settings: try configuration.webhookSettings(secrets: secrets),
                 trusted: parts.trustedHTTP,
                 guarded: parts.guardedHTTP,
                 ledger: parts.ledger,
+                clock: clock,
                 logger: telemetry.logger
             )
         )
@@ -101,6 +103,7 @@ struct RoleAssembly {
             settings: try configuration.serviceSettings(services, known: known, secrets: secrets, tokens: tokens),
             parts: ServiceParts(
                 ledger: parts.ledger,
+                clock: clock,
                 broker: parts.broker,
                 results: parts.results,
                 media: parts.media,

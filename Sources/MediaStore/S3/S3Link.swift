@@ -49,13 +49,17 @@ struct S3Link: Sendable {
         if hash == nil, !settings.address(of: key).isEncrypted || body == nil { payload = Self.sha256(body ?? []) }
         let started = ContinuousClock.now
         var failures = 0
+        var hasLearnt = false
         var mayTryAgain: Bool { isRetried && failures + 1 < tries && ContinuousClock.now - started < timeout }
         while true {
             // Signed anew each time, since a signature grows old.
             let request = signed(method, key, query, headers, body, payload, timeout)
             do {
                 let answer = try await transfer.send(request)
-                if clock.learns(from: answer.head) { continue }
+                if !hasLearnt, clock.learns(from: answer.head) {
+                    hasLearnt = true
+                    continue
+                }
                 let stumbled = S3Answer.isStumble(status: answer.head.status, body: answer.body)
                 guard stumbled, mayTryAgain else { return answer }
             } catch {
