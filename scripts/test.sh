@@ -25,6 +25,18 @@ python_tests() { # one process a folder, because services have modules of the sa
     return $code
 }
 
+swift_tests() { # keeps what failed for the summary, where a reader of a long log looks first
+    local log code
+    log=$(mktemp)
+    # A test that hangs must not take the whole run with it unseen.
+    timeout --kill-after=10 1500 swift test --skip-build --no-parallel "$@" 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    issues=$(awk '/✘ .*recorded an issue|Fatal error|error:/ { shown = 1; print; next }
+        /^(◇|✔|✘) / { shown = 0 } shown' "$log" | cut -c 1-500 | head -n 40)
+    rm -f "$log"
+    return "$code"
+}
+
 step() { # NAME COMMAND...: runs it and remembers how it ended
     local name=$1 began=$SECONDS
     shift
@@ -41,12 +53,12 @@ if [ "${1:-}" = --inside ]; then # the second half, with the servers' addresses 
     shift
     summary=()
     failed=0
+    issues=
     step "Python tests" python_tests
     # One test at a time: many of them measure how soon something happens, and two cores have no time for all at once.
-    # A test that hangs must not take the whole run with it unseen.
-    step "Swift tests" timeout --kill-after=10 1500 swift test --skip-build --no-parallel "$@"
+    step "Swift tests" swift_tests "$@"
     title "Summary"
-    printf '%s\n' "${summary[@]}"
+    printf '%s\n' "${summary[@]}" ${issues:+"$issues"}
     exit "$failed"
 fi
 
