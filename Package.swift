@@ -242,7 +242,9 @@ let package = Package(
         ),
         .testTarget(
             name: "MeshTests",
-            dependencies: ports + adapters + ["Malla", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging]
+            dependencies: ports + adapters + [
+                "Malla", "MallaChaos", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging,
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

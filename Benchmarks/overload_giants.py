@@ -6,14 +6,19 @@
 import collections
 import http.client
 import json
+import multiprocessing
 import pathlib
 import shutil
 import socket
 import threading
 import time
+import urllib.request
 
 from overload_load import Load, quantile
 from overload_mesh import ROOT, Mesh
+
+
+FORK = multiprocessing.get_context("fork")
 
 
 def definitions(folder: pathlib.Path) -> pathlib.Path:
@@ -29,14 +34,20 @@ def definitions(folder: pathlib.Path) -> pathlib.Path:
         "service: big\nengine: process\ncommand: [python3, big.py]\nmax_attempts: 1\n"
     )
     (big / "big.py").write_text(
-        "import malla\n\n\ndef run(job):\n    return {'text': 'x' * job['input']['bytes']}\n\n\nmalla.serve(run)\n"
+        "import malla\n\n\ndef run(job):\n    text = 'x' * job['input']['bytes']\n"
+        "    return malla.media.write(text.encode()) if job['input'].get('media') else {'text': text}\n\n\n"
+        "malla.serve(run)\n"
     )
     app = folder / "apps/giants"
     app.mkdir()
     (app / "app.yaml").write_text(
-        "app: giants\nprefix: GI\ndeadline: 5m\nmethods:\n  big:\n    stages:\n"
-        '      only: { service: big, input: { $ref: "request#" } }\n'
-        '    output: { type: META_DATA, data: { $ref: "only#" } }\n'
+        "app: giants\nprefix: GI\ndeadline: 5m\nmethods:\n"
+        + "".join(
+            f"  {method}:\n    stages:\n"
+            '      only: { service: big, input: { $ref: "request#" } }\n'
+            f'    output: {{ type: {kind}, data: {{ $ref: "only#" }} }}\n'
+            for method, kind in (("big", "META_DATA"), ("media", "S3_OBJECT"))
+        )
     )
     return folder
 
@@ -53,19 +64,20 @@ def call(mesh: Mesh, path: str, body: object, headers: "dict[str, str] | None" =
     return answer.status, data
 
 
-def task_end(mesh: Mesh, path: str, body: object) -> str:
-    """Runs a task to its end; what became of it in words."""
+def task_end(mesh: Mesh, path: str, body: object) -> "tuple[str, dict]":
+    """Runs a task to its end; what became of it in words, and its answer."""
     begun = time.perf_counter()
     status, data = call(mesh, path, body)
     if status != 200:
-        return f"refused with {status}: {data[-200:]!r}"
+        return f"refused with {status}: {data[-200:]!r}", {}
     task = json.loads(data)["response"]["taskId"]
     while True:
         status, data = call(mesh, f"/result/{task}", None)
-        verdict = json.loads(data)["errorCode"]
+        answer = json.loads(data)
+        verdict = answer["errorCode"]
         if not verdict["status"].endswith(("_001", "_002")):
             took = time.perf_counter() - begun
-            return f"{verdict['status']} in {took:.1f} s, {len(data) >> 20} MiB, {verdict['reason'][:150]}"
+            return f"{verdict['status']} in {took:.1f} s, {len(data) >> 20} MiB, {verdict['reason'][:150]}", answer
         time.sleep(0.1)
 
 
@@ -88,14 +100,24 @@ class Silence:
 
 def fan_out(mesh: Mesh) -> str:
     """10,000 items in one task."""
-    return task_end(mesh, "/bench/call", {"method": "fan-out", "payload": {"n": 10_000}})
+    return task_end(mesh, "/bench/call", {"method": "fan-out", "payload": {"n": 10_000}})[0]
 
 
 def outputs(mesh: Mesh) -> str:
-    """Outputs of 50 MB, and of the most that is taken as a result."""
-    said = []
+    """50 MB as media, which are then fetched, 50 MB as a result, and the most that is taken as a result."""
+    size = 50_000_000
+    end, answer = task_end(mesh, "/giants/call", {"method": "media", "payload": {"bytes": size, "media": True}})
+    said = [f"{size} bytes of media: {end}"]
+    if url := answer.get("response", {}).get("data", {}).get("url"):
+        begun = time.perf_counter()
+        got = 0
+        with urllib.request.urlopen(url, timeout=120) as media:
+            while part := media.read(1 << 20):
+                got += len(part)
+        said.append(f"{got} bytes fetched in {time.perf_counter() - begun:.1f} s")
     for size in (50_000_000, 15_000_000):
-        said.append(f"{size} bytes: " + task_end(mesh, "/giants/call", {"method": "big", "payload": {"bytes": size}}))
+        end, _ = task_end(mesh, "/giants/call", {"method": "big", "payload": {"bytes": size}})
+        said.append(f"{size} bytes: {end}")
     return "; ".join(said)
 
 
@@ -157,14 +179,15 @@ def run(mesh: Mesh, load: Load, rate: float, names: "list[str] | None" = None) -
             continue
         before = load.steady(f"before {name}", rate, 8)
         load.drain(30)
-        said: "list[str]" = []
-        thread = threading.Thread(target=lambda: said.append(giant(mesh)), daemon=True)
+        # A process of its own, for what a giant computes must not hold up the load's only thread.
+        said = FORK.SimpleQueue()
+        process = FORK.Process(target=lambda: said.put(giant(mesh)), daemon=True)
         sizes = mesh.memory()
-        thread.start()
+        process.start()
         started = time.perf_counter()
         parts = []
         peak = dict(sizes)
-        while thread.is_alive() and time.perf_counter() < started + 180:
+        while process.is_alive() and time.perf_counter() < started + 180:
             parts.append(load.steady(f"beside {name}", rate, 1))
             for role, size in mesh.memory().items():
                 peak[role] = max(peak[role], size)
@@ -173,7 +196,7 @@ def run(mesh: Mesh, load: Load, rate: float, names: "list[str] | None" = None) -
         codes = sum((one.codes for one in parts), start=collections.Counter())
         base = [end[1] for end in before.ends]
         ratios = [quantile(took, share) / quantile(base, share) for share in (0.5, 0.99)]
-        print(f"{name}: {said[0] if said else 'did not end'}")
+        print(f"{name}: {'did not end' if said.empty() else said.get()}")
         print(f"  others' tasks: p50 {quantile(base, .5):.0f} -> {quantile(took, .5):.0f} ms (x{ratios[0]:.1f}), "
               f"p99 {quantile(base, .99):.0f} -> {quantile(took, .99):.0f} ms (x{ratios[1]:.1f}), answers {dict(codes)}")
         print("  RSS MiB: " + ", ".join(f"{role} {sizes[role] >> 10} -> {peak[role] >> 10}" for role in sizes), flush=True)

@@ -27,6 +27,16 @@ def quantile(values: "list[float]", share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
 
+def received(source: socket.socket) -> "bytes | None":
+    """What has come, nothing at the connection's end; None when there is nothing yet."""
+    try:
+        return source.recv(1 << 18)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
 class Connection:
     """A keep-alive connection with requests in a pipeline."""
 
@@ -56,12 +66,9 @@ class Connection:
 
     def readable(self) -> None:
         """Takes answers."""
-        try:
-            data = self.socket.recv(1 << 18)
-        except BlockingIOError:
+        data = received(self.socket)
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self.load.lost += len(self.sent)
             self.sent.clear()
@@ -96,12 +103,9 @@ class Caller:
 
     def readable(self) -> None:
         """Takes callbacks and answers each with 200."""
-        try:
-            data = self.socket.recv(1 << 18)
-        except BlockingIOError:
+        data = received(self.socket)
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self.load.selector.unregister(self.socket)
             self.socket.close()

@@ -24,8 +24,9 @@ for feature in ("ExistentialAny", "InternalImportsByDefault", "MemberImportVisib
     FLAGS += ["-enable-upcoming-feature", feature]
 
 
-def run(command):
-    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def run(command, place=ROOT):
+    """Runs a command; a compiler that links leaves the module that debug information needs in the folder it runs in."""
+    outcome = subprocess.run(command, cwd=place, capture_output=True, text=True)
     if outcome.returncode != 0:
         sys.exit(f"{' '.join(command[:6])} ...\n{outcome.stdout}{outcome.stderr}")
     return outcome.stdout
@@ -96,6 +97,8 @@ def compile_module(name, target, flags, newest):
     print(f"compiling {name}", flush=True)
     module = ["-emit-module", "-emit-module-path", os.path.join(OUT, f"{name}.swiftmodule")]
     run(["swiftc", "-c", "-module-name", name, *module, "-o", result, *FLAGS, *flags, *files])
+    # The compiler leaves an object alone that would not change, and then it would seem out of date each time.
+    os.utime(result)
     return age(result)
 
 
@@ -143,7 +146,7 @@ def main():
     if age(binary) < max([newest] + [age(f) for f in own]):
         print(f"linking {name}", flush=True)
         named = ["-module-name", f"Fuzz_{name}", "-o", binary]
-        run(["swiftc", *named, *FLAGS, *flags, *own, *objects, others(set(targets)), *links, "-lz"])
+        run(["swiftc", *named, *FLAGS, *flags, *own, *objects, others(set(targets)), *links, "-lz"], place=OUT)
     print(binary)
 
 

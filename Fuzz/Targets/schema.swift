@@ -13,6 +13,15 @@ public func fuzzSchema(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let (head, rest) = Choices.halves(bytes)
         let source = Choices.json(head, words)
         let value = Choices.json(rest, words)
+        ownSchema(value)
+        if case .string = source, case .string = value {
+            Fuzz.same(verdict(["const": source], value), source.bytes == value.bytes, "a text as a constant")
+            Fuzz.same(
+                verdict(["uniqueItems": true], [source, value]),
+                source.bytes != value.bytes,
+                "two texts of their own"
+            )
+        }
         guard let schema = try? JSONSchema(source) else { return }
         let violations = schema.validate(value)
         Fuzz.require(violations.count <= JSONSchema.maxViolations, "there are \(violations.count) violations")
@@ -47,6 +56,27 @@ private let words = [
     "#/properties/a", "a", "b", "c", "string", "number", "integer", "object", "array", "null", "boolean", "date-time",
     "date", "uuid", "uri", "email", "2026-11-21T09:30:00Z", "https://a.b/c", "a@b.c", "^[a-z]+$", "",
 ]
+
+/// An object fits what names its members and their values, and does not without one of them.
+private func ownSchema(_ value: JSON) {
+    guard case .object(let object) = value, let last = object.members.last else { return }
+    var properties = JSONObject()
+    for (name, member) in object.members { properties[name] = ["const": member] }
+    let names = object.names.map { JSON.string($0) }
+    let schema: JSON = [
+        "properties": .object(properties), "additionalProperties": false, "required": .array(names),
+    ]
+    Fuzz.same(verdict(schema, value), true, "an object and its own schema")
+    var less = object
+    less[last.name] = nil
+    Fuzz.same(verdict(schema, .object(less)), false, "an object without a member")
+    properties[last.name] = nil
+    Fuzz.same(
+        verdict(["properties": .object(properties), "additionalProperties": false], value),
+        false,
+        "an object with one more member"
+    )
+}
 
 private func verdict(_ schema: JSON, _ value: JSON) -> Bool? {
     (try? JSONSchema(schema)).map { $0.validate(value).isEmpty }

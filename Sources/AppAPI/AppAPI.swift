@@ -19,7 +19,7 @@ import Workflow
 public struct AppAPI: Sendable {
     private let settings: AppSettings
     private let parts: AppParts
-    private let marketplace: Marketplace
+    let marketplace: Marketplace
     private let consumer: CompletionsConsumer
     private let timers: AppTimers
     private let sender: CallbackSender
@@ -69,7 +69,13 @@ public struct AppAPI: Sendable {
             gate: CallerGate(tokens: settings.tokens, file: settings.tokensFile),
             writer: EnvelopeWriter(settings: settings, catalog: catalog),
             answers: AnswerData(media: parts.media),
-            intake: TaskIntake(ledger: parts.ledger, broker: parts.broker, backlog: backlog, followUp: followUp),
+            intake: TaskIntake(
+                ledger: parts.ledger,
+                broker: parts.broker,
+                backlog: backlog,
+                followUp: followUp,
+                clock: settings.queueClock
+            ),
             planning: TaskPlanning(finishing: finishing),
             followUp: followUp
         )

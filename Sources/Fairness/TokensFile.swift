@@ -2,17 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-internal import Dispatch
 public import Logging
 internal import Plumbing
 public import ServiceLifecycle
-internal import Synchronization
-
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
 
 /// A file of accepted tokens that may change while the process runs; the last good version counts.
 ///
@@ -41,17 +33,9 @@ public final class TokensFile: Service {
         }
     }
 
-    private struct State {
-        var version: Version
-        /// What was read last, good or not; nil when it could not be read.
-        var content: Data?
-    }
-
-    /// Where it is.
-    public let path: String
+    private let file: WatchedFile<Version, TokensError>
     private let interval: Duration
     private let logger: Logger
-    private let state: Mutex<State>
 
     /// Reads the file; blocks while it does, so at the start of a process.
     ///
@@ -61,18 +45,28 @@ public final class TokensFile: Service {
         interval: Duration = .seconds(1),
         logger: Logger = Logger(label: "malla.tokens")
     ) throws(TokensError) {
-        self.path = path
         self.interval = interval
         self.logger = logger
-        let content = FileManager.default.contents(atPath: path)
-        state = Mutex(State(version: Version(try Self.read(content, path)), content: content))
+        file = try WatchedFile(path: path) { (content, before) throws(TokensError) in
+            let entries = try Self.read(content, path)
+            // A list that is gone would bring back the environment's tokens, or leave a job API open to everybody.
+            let lost = Set((before?.entries ?? [:]).keys).subtracting(entries.keys).map(\.rawValue).sorted()
+            guard lost.isEmpty else {
+                let names = lost.joined(separator: ", ")
+                throw TokensError("\(path): \(names) is gone; a list stays until the process ends")
+            }
+            return Version(entries)
+        }
     }
 
+    /// Where it is.
+    public var path: String { file.path }
+
     /// The tokens of a list as they stand now; nil when the file does not name it.
-    public func tokens(_ list: List) -> NamedTokens? { state.withLock { $0.version.tokens[list] } }
+    public func tokens(_ list: List) -> NamedTokens? { file.current.tokens[list] }
 
     /// The entries of a list as they stand now, `name:token` or plain; nil when the file does not name it.
-    public func entries(_ list: List) -> [String]? { state.withLock { $0.version.entries[list] } }
+    public func entries(_ list: List) -> [String]? { file.current.entries[list] }
 
     /// Reads the file again and again until a graceful shutdown.
     public func run() async throws {
@@ -97,35 +91,12 @@ public final class TokensFile: Service {
     ///
     /// - Returns: whether there is something new.
     /// - Throws: ``TokensError`` once for each version that can't be used.
-    public func reread() async throws(TokensError) -> Bool {
-        let answer = OneShot<Result<Bool, TokensError>>()
-        // Files block, so not on the cooperative pool.
-        DispatchQueue.global().async {
-            answer.finish(.success(Result { () throws(TokensError) in try self.readIfChanged() }))
-        }
-        let result: Result<Bool, TokensError>
-        do { result = try await answer.value() } catch { return false }
-        return try result.get()
-    }
+    public func reread() async throws(TokensError) -> Bool { try await file.reread() }
 
-    private func readIfChanged() throws(TokensError) -> Bool {
-        let content = FileManager.default.contents(atPath: path)
-        guard content != state.withLock({ $0.content }) else { return false }
-        state.withLock { $0.content = content }
-        let entries = try Self.read(content, path)
-        // A list that is gone would bring back the environment's tokens, or leave a job API open to everybody.
-        let lost = state.withLock { Set($0.version.entries.keys) }.subtracting(entries.keys).map(\.rawValue).sorted()
-        guard lost.isEmpty else {
-            throw TokensError("\(path): \(lost.joined(separator: ", ")) is gone; a list stays until the process ends")
-        }
-        state.withLock { $0.version = Version(entries) }
-        return true
-    }
-
-    private static func read(_ content: Data?, _ path: String) throws(TokensError) -> [List: [String]] {
+    private static func read(_ content: String?, _ path: String) throws(TokensError) -> [List: [String]] {
         guard let content else { throw TokensError("\(path): can't be read") }
         var entries: [List: [String]] = [:]
-        let lines = String(decoding: content, as: UTF8.self).split(omittingEmptySubsequences: false) { $0.isNewline }
+        let lines = content.split(omittingEmptySubsequences: false) { $0.isNewline }
         for (index, line) in lines.enumerated() {
             let text = trimmed(line)
             if text.isEmpty || text.hasPrefix("#") { continue }

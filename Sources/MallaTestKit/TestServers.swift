@@ -72,7 +72,7 @@ public enum TestServers {
         return Int32(strtol(line, nil, 10))
     }
 
-    private static func variable(_ name: String) -> String? {
+    static func variable(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)
     }

@@ -12,6 +12,7 @@ import HummingbirdTesting
 import Ledger
 import LedgerSQLite
 import Logging
+import MallaTestKit
 import MediaStore
 import MediaStoreFiles
 import Plumbing
@@ -137,21 +138,13 @@ struct MarketplaceFixture: Sendable {
     private static func definitions(backlog: Int, withSecondApp: Bool) throws -> Definitions {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("malla-definitions-\(MeshID())")
         defer { try? FileManager.default.removeItem(at: root) }
-        func write(_ text: String, _ path: String) throws {
-            let file = root.appendingPathComponent(path)
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(),
-                withIntermediateDirectories: true
-            )
-            try Data(text.utf8).write(to: file)
-        }
-        try write(yaml, "apps/contract/app.yaml")
-        if withSecondApp { try write(otherYAML, "apps/second/app.yaml") }
+        var texts = ["apps/contract/app.yaml": yaml]
+        if withSecondApp { texts["apps/second/app.yaml"] = otherYAML }
         for name in ["alpha", "beta"] {
-            let text =
+            texts["services/\(name)/service.yaml"] =
                 "service: \(name)\ndescription: Returns its input.\nengine: native\nhandler: echo\nbacklog: \(backlog)\n"
-            try write(text, "services/\(name)/service.yaml")
         }
+        try TestFiles.write(texts, below: root.path)
         return try DefinitionLoader.load(
             apps: [root.appendingPathComponent("apps").path],
             services: [root.appendingPathComponent("services").path]

@@ -2,16 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Dispatch
 import Hummingbird
 import Ledger
-import LedgerSQLite
 import Logging
+import MallaTestKit
 import Plumbing
 import Synchronization
 import Testing
 import Workflow
 
 @testable import AppAPI
+@testable import LedgerSQLite
 
 /// What callers and operators see while more waits than can be done soon.
 @Suite struct OverloadTests {
@@ -80,6 +82,40 @@ import Workflow
             let later = try await client.send(.get, "/readyz", token: nil)
             #expect(later.json["overload"]?.array == nil)
         }
+    }
+
+    @Test func noMoreThanSoManyWaitToBeStoredAndALedgerThatHangsIsTold() async throws {
+        let clock = Clock()
+        let fixture = try await MarketplaceFixture { $0.queueClock = { clock.now } }
+        let (begun, release) = (OneShot<Void>(), DispatchSemaphore(value: 0))
+        let hang = Task { [ledger = fixture.ledger] in
+            // Blocks the ledger's own thread, as a disk that does not answer would.
+            try await ledger.write {
+                _ in
+                begun.finish(.success(()))
+                release.wait()
+            }
+        }
+        try await begun.value()
+        let intake = fixture.api.marketplace.intake
+        try await fixture.serve { client in
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for number in 0..<TaskIntake.storingAtMost {
+                    group.addTask { try await client.call(request: "r-\(number)").status }
+                }
+                try await until { intake.isStoringAtMost }
+                let busy = try await client.call(request: "one more")
+                #expect(busy.status == 429 && busy.code == "CO_401" && busy.headers[.retryAfter] == "1")
+                clock.move(.seconds(2))
+                let away = try await client.call(request: "one more")
+                #expect(away.status == 503 && away.isRefusal && away.headers[.retryAfter] == "2")
+                #expect(away.reason.contains("1024 requests wait to be stored"), "\(away.reason)")
+                release.signal()
+                for try await status in group { #expect(status == 200) }
+            }
+            #expect(try await client.call(request: "one more").status == 200)
+        }
+        try await hang.value
     }
 
     @Test func aShortQueueRefusesNobody() async throws {

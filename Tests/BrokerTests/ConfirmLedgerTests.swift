@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import BrokerClient
+import MallaTestKit
 import Testing
 
 @testable import BrokerRabbitMQ
@@ -104,7 +105,7 @@ struct ConfirmLedgerTests {
 
     @Test func everyCallIsAnsweredOnceWhateverHappens() {
         for seed in 0..<200 {
-            var generator = SplitMix(state: UInt64(seed))
+            var generator = SeededGenerator(seed: UInt64(seed))
             var ledger = ConfirmLedger()
             var answered: [UInt64: Int] = [:]
             var (added, freed, total) = (UInt64(0), 0, 0)
@@ -144,18 +145,5 @@ struct ConfirmLedgerTests {
             #expect(answered.count == Int(added) && answered.values.allSatisfy { $0 == 1 }, "seed \(seed)")
             #expect(freed == total, "seed \(seed)")
         }
-    }
-}
-
-/// A small generator with a seed, so that a failure can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

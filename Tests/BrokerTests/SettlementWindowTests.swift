@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import BrokerClient
+import MallaTestKit
 import Testing
 
 @testable import BrokerRabbitMQ
@@ -41,7 +42,7 @@ struct SettlementWindowTests {
 
     @Test func everyTagIsSettledOnceInAnyOrder() {
         for seed in 0..<200 {
-            var generator = SplitMix(state: UInt64(seed))
+            var generator = SeededGenerator(seed: UInt64(seed))
             var window = SettlementWindow()
             var (open, server): ([UInt64], Set<UInt64>) = ([], [])
             var (last, acknowledged, requeued): (UInt64, Set<UInt64>, Set<UInt64>) = (0, [], [])

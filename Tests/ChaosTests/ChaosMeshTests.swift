@@ -4,6 +4,7 @@
 
 import Foundation
 import HTTPTransfer
+import MallaTestKit
 import Plumbing
 import Testing
 import Workflow
@@ -14,22 +15,16 @@ import Workflow
 struct ChaosMeshTests {
     /// A mesh with the app `echo` of one stage.
     private static func mesh(in folder: String) async throws -> ChaosMesh {
-        for (path, text) in [
-            ("services/say/service.yaml", service), ("services/say/handler.py", handler), ("apps/echo/app.yaml", app),
-        ] {
-            let file = URL(filePath: folder + "/definitions/" + path)
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(),
-                withIntermediateDirectories: true
-            )
-            try Data(text.utf8).write(to: file)
-        }
+        try TestFiles.write(
+            ["services/say/service.yaml": service, "services/say/handler.py": handler, "apps/echo/app.yaml": app],
+            below: folder + "/definitions"
+        )
         return try await ChaosMesh.start(
             folder: folder,
-            binary: InstalledServers.binary,
+            binary: TestPrograms.malla,
             definitions: folder + "/definitions",
             receiverPort: 9,
-            python: InstalledServers.python
+            python: TestPrograms.python
         )
     }
 

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Foundation
+import MallaTestKit
 import Plumbing
 import Testing
 
@@ -24,7 +25,7 @@ struct ChaosRunTests {
         let campaign = Campaign(
             seeds: seeds,
             settings: RunSettings(),
-            parts: ChaosPlace.Parts(binary: InstalledServers.binary, python: InstalledServers.python),
+            parts: ChaosPlace.Parts(binary: TestPrograms.malla, python: TestPrograms.python),
             folder: folder,
             kept: folder + "/kept",
             record: record,

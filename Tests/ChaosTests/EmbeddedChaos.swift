@@ -4,6 +4,7 @@
 
 import Foundation
 import HTTPTransfer
+import MallaTestKit
 import Plumbing
 import Testing
 
@@ -34,7 +35,7 @@ struct EmbeddedChaos: Sendable {
         let log = folder + "/dev.log"
         FileManager.default.createFile(atPath: log, contents: nil)
         let process = Process()
-        process.executableURL = URL(filePath: binary)
+        process.executableURL = URL(filePath: TestPrograms.malla)
         process.arguments = ["dev", "--port", "\(port)", "--data", folder + "/data"]
         process.environment = environment
         let output = try FileHandle(forWritingTo: URL(filePath: log))
@@ -89,16 +90,4 @@ struct EmbeddedChaos: Sendable {
         await receiver.stop()
         return port
     }
-
-    /// The binary `malla` of the build that runs the tests.
-    static let binary: String = {
-        var folder = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
-        for _ in 0..<3 {
-            let candidate = folder.appending(path: "malla").path()
-            if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
-            folder.deleteLastPathComponent()
-        }
-        let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
-        return root.joined(separator: "/") + "/.build/debug/malla"
-    }()
 }

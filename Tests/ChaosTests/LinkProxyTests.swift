@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import MallaTestKit
 import Synchronization
 import Testing
 
@@ -32,7 +33,7 @@ import Darwin
             await client.finish()
             #expect(try await client.read(1) == [])
             await client.close()
-            try await eventually { try await proxy.connections == 0 }
+            try await until { try await proxy.connections == 0 }
         }
     }
 
@@ -74,7 +75,7 @@ import Darwin
             try await proxy.set(.clean)
             await #expect(throws: EchoClient.Broken(code: ECONNRESET)) { try await old.read(1) }
             await #expect(throws: EchoClient.Broken(code: ECONNRESET)) { try await new.read(1) }
-            try await eventually { try await proxy.connections == 0 }
+            try await until { try await proxy.connections == 0 }
             #expect(try await EchoClient(port: proxy.port).echo([4]) == [4])
         }
     }
@@ -115,7 +116,7 @@ import Darwin
             let bytes = (0..<10 << 20).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
             let writing = Task { try await client.write(bytes) }
             // Nobody reads the echoes: what the kernel and the proxy hold is far less than all.
-            try await eventually { server.received > 0 }
+            try await until { server.received > 0 }
             var last = -1
             while server.received != last {
                 last = server.received
@@ -125,14 +126,5 @@ import Darwin
             #expect(try await client.read(bytes.count) == bytes)
             try await writing.value
         }
-    }
-}
-
-/// Waits until something is so, at most 10 s.
-func eventually(_ what: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while !(try await what()) {
-        try #require(ContinuousClock.now < deadline, "it is not so after 10 s")
-        try await Task.sleep(for: .milliseconds(20))
     }
 }

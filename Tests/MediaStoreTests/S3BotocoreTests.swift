@@ -132,8 +132,6 @@ private struct SignedCase: Codable {
 
 /// botocore in a Python process: requests as JSON lines in, signatures out.
 private enum Botocore {
-    static let python = ProcessInfo.processInfo.environment["MALLA_TEST_PYTHON"] ?? "python3"
-
     /// True where botocore is there, and in continuous integration, where its absence is a failure.
     static let mustRun: Bool = {
         if TestServers.isCI { return true }
@@ -156,7 +154,7 @@ private enum Botocore {
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [python, "-c", program]
+        process.arguments = [TestPrograms.packagesPython, "-c", program]
         process.standardInput = try FileHandle(forReadingFrom: file)
         process.standardOutput = output
         try process.run()

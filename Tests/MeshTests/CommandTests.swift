@@ -7,6 +7,8 @@ import MallaTestKit
 import Plumbing
 import Testing
 
+@testable import MallaChaos
+
 /// The command line as scripts and operators meet it: exit codes, and errors that say what would be right.
 @Suite(.timeLimit(.minutes(3)))
 struct CommandTests {
@@ -20,8 +22,8 @@ struct CommandTests {
     private func malla(_ words: String..., environment: [String: String] = [:]) async throws -> Ended {
         let log = FileManager.default.temporaryDirectory.appending(path: "malla-command-\(MeshID())").path()
         defer { try? FileManager.default.removeItem(atPath: log) }
-        let status = try await MeshProcess.run(
-            [DistributedMesh.binary] + words,
+        let status = try await ChildProcess.finish(
+            [TestPrograms.malla] + words,
             environment: MeshServers.environment.merging(environment) { $1 },
             log: log
         )

@@ -3,10 +3,13 @@
 // Copyright 2026 the Malla authors
 
 import Foundation
+import MallaTestKit
 import Plumbing
 import Synchronization
 import Testing
 import Workflow
+
+@testable import MallaChaos
 
 #if canImport(Glibc)
 import Glibc
@@ -24,7 +27,7 @@ final class DistributedMesh: Sendable {
     private let environment: [String: String]
     private let appPort: Int
     private let servicePort: Int
-    private let running = Mutex<[String: MeshProcess]>([:])
+    private let running = Mutex<[String: ChildProcess]>([:])
 
     /// Runs `body` with a mesh of an App API, a Service API and workers of these names, and ends it after.
     ///
@@ -71,7 +74,7 @@ final class DistributedMesh: Sendable {
             "AI_SERVICE_TOKEN": "mesh-test-service", "CALLBACK_SECRET": "whsec_bWVzaC10ZXN0LW1lc2gtdGVzdC1tZXNo",
             "MARKETPLACE_CALLBACK": "http://127.0.0.1:\(receiver.port)/callback",
             "SERVICE_API_URL": "http://127.0.0.1:\(servicePort)", "HTTP_HOST": "127.0.0.1",
-            "WORKER_HTTP_HOST": "127.0.0.1", "MALLA_PYTHON": Self.python,
+            "WORKER_HTTP_HOST": "127.0.0.1", "MALLA_PYTHON": TestPrograms.python,
         ]) { $1 }
     }
 
@@ -124,8 +127,8 @@ final class DistributedMesh: Sendable {
     }
 
     private func start(_ name: String, _ words: [String], _ more: [String: String] = [:]) throws {
-        let process = try MeshProcess(
-            [Self.binary] + words,
+        let process = try ChildProcess(
+            [TestPrograms.malla] + words,
             environment: environment.merging(more) { $1 },
             log: "\(folder)/\(name).log"
         )
@@ -160,24 +163,6 @@ final class DistributedMesh: Sendable {
     }
 
     // MARK: Places
-
-    /// The executable: beside the tests' own program, else where a debug build puts it.
-    static let binary: String = {
-        var folder = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
-        for _ in 0..<3 {
-            let candidate = folder.appending(path: "malla").path()
-            if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
-            folder.deleteLastPathComponent()
-        }
-        return MeshServers.root + "/.build/debug/malla"
-    }()
-
-    /// The Python with scikit-image, for the handlers.
-    static let python: String = {
-        if let given = ProcessInfo.processInfo.environment["MALLA_PYTHON"], !given.isEmpty { return given }
-        let places = [".venv-test/bin/python", ".venv/bin/python3"].map { MeshServers.root + "/" + $0 }
-        return places.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "python3"
-    }()
 
     static func freePort() -> Int {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

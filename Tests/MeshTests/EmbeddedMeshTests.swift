@@ -8,6 +8,8 @@ import Plumbing
 import Testing
 import Workflow
 
+@testable import MallaChaos
+
 /// `malla dev`: every role in one process, no server.
 @Suite(.timeLimit(.minutes(3)))
 struct EmbeddedMeshTests {
@@ -23,25 +25,25 @@ struct EmbeddedMeshTests {
         let environment = MeshServers.environment.merging([
             "APPS_DIR": folder + "/apps", "SERVICES_DIR": folder + "/services", "MARKETPLACE_TOKEN": client.token,
             "MARKETPLACE_CALLBACK": "http://127.0.0.1:\(receiver.port)/callback",
-            "HTTP_PORT": "\(DistributedMesh.freePort())", "MALLA_PYTHON": DistributedMesh.python,
+            "HTTP_PORT": "\(DistributedMesh.freePort())", "MALLA_PYTHON": TestPrograms.python,
         ]) { $1 }
-        let words = [DistributedMesh.binary, "dev", "--port", "\(port)", "--data", folder + "/data"]
+        let words = [TestPrograms.malla, "dev", "--port", "\(port)", "--data", folder + "/data"]
         let marks = folder + "/marks"
 
-        let first = try MeshProcess(words, environment: environment, log: folder + "/first.log")
+        let first = try ChildProcess(words, environment: environment, log: folder + "/first.log")
         try await ready(client, folder + "/first.log")
         let task = try await client.call("holding", "pair", HoldingService.payload(1, marks: marks))
         try await HoldingService.mark("begin first", in: marks)
         // A second one on the same folder is refused while the first one holds it.
-        let rival = try await MeshProcess.run(
-            [DistributedMesh.binary, "dev", "--port", "\(DistributedMesh.freePort())", "--data", folder + "/data"],
+        let rival = try await ChildProcess.finish(
+            [TestPrograms.malla, "dev", "--port", "\(DistributedMesh.freePort())", "--data", folder + "/data"],
             environment: environment.merging(["HTTP_PORT": "\(DistributedMesh.freePort())"]) { $1 },
             log: folder + "/rival.log"
         )
         #expect((rival >> 8) & 0xFF == 78)
         await first.kill()
 
-        let second = try MeshProcess(words, environment: environment, log: folder + "/second.log")
+        let second = try ChildProcess(words, environment: environment, log: folder + "/second.log")
         do {
             try await ready(client, folder + "/second.log")
             let answer = try await client.end("holding", task, within: .seconds(40))

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Foundation
+import MallaTestKit
 import Plumbing
 import Testing
 import Workflow
@@ -11,17 +12,13 @@ import Workflow
 enum HoldingService {
     /// Writes its definition, and those of the app `holding`, below a folder.
     static func write(to folder: String) throws {
-        for (path, text) in [
-            ("services/hold/service.yaml", service), ("services/hold/handler.py", handler),
-            ("apps/holding/app.yaml", app),
-        ] {
-            let file = URL(filePath: folder + "/" + path)
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(),
-                withIntermediateDirectories: true
-            )
-            try Data(text.utf8).write(to: file)
-        }
+        try TestFiles.write(
+            [
+                "services/hold/service.yaml": service, "services/hold/handler.py": handler,
+                "apps/holding/app.yaml": app,
+            ],
+            below: folder
+        )
     }
 
     /// A payload: how long each stage holds, and the file of the marks.

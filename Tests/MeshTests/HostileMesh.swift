@@ -8,6 +8,8 @@ import Plumbing
 import Testing
 import Workflow
 
+@testable import MallaChaos
+
 /// A `malla dev` without services, to be attacked.
 enum HostileMesh {
     /// Runs the body with the port of its Service API.
@@ -22,12 +24,12 @@ enum HostileMesh {
         let port = DistributedMesh.freePort()
         let environment = MeshServers.environment.merging([
             "APPS_DIR": folder + "/apps", "SERVICES_DIR": folder + "/services", "MARKETPLACE_TOKEN": "mt",
-            "AI_SERVICE_TOKEN": "st", "HTTP_PORT": "\(port)", "MALLA_PYTHON": DistributedMesh.python,
+            "AI_SERVICE_TOKEN": "st", "HTTP_PORT": "\(port)", "MALLA_PYTHON": TestPrograms.python,
         ]) { $1 }.merging(settings) { $1 }
         let words = [
-            DistributedMesh.binary, "dev", "--port", "\(DistributedMesh.freePort())", "--data", folder + "/data",
+            TestPrograms.malla, "dev", "--port", "\(DistributedMesh.freePort())", "--data", folder + "/data",
         ]
-        let mesh = try MeshProcess(words, environment: environment, log: folder + "/log")
+        let mesh = try ChildProcess(words, environment: environment, log: folder + "/log")
         do {
             let isUp: Bool? = try await until(.seconds(30)) { (try? RawClient(port: port)) == nil ? nil : true }
             let log = (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? ""

@@ -7,6 +7,8 @@ import MallaTestKit
 import Plumbing
 import Testing
 
+@testable import MallaChaos
+
 /// The servers of the suite: its own, as its tests stop and start them, with a consumer timeout of 1 s on the broker.
 struct MeshServers: Sendable {
     /// The servers of the present suite.
@@ -71,7 +73,7 @@ struct MeshServers: Sendable {
     func makeDatabase() async throws -> String {
         let url = try value("POSTGRES_URL")
         let name = "mesh_" + "\(MeshID())".replacing("-", with: "_")
-        let status = try await MeshProcess.run(
+        let status = try await ChildProcess.finish(
             ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", "CREATE DATABASE \(name)", url],
             environment: Self.environment,
             log: folder + "/psql.log"
@@ -86,7 +88,7 @@ struct MeshServers: Sendable {
         environment["RABBIT_CONSUMER_TIMEOUT_MS"] = "1000"
         environment["RABBIT_CHANNEL_TICK_MS"] = "500"
         let log = words[1] + "/servers.log"
-        let status = try await MeshProcess.run(
+        let status = try await ChildProcess.finish(
             [root + "/scripts/servers.sh"] + words,
             environment: environment,
             log: log

@@ -8,6 +8,8 @@ import Plumbing
 import Testing
 import Workflow
 
+@testable import MallaChaos
+
 /// The mesh end to end: every role a process of its own, on real servers.
 @Suite(.serialized, .needs(.privateServers), .meshServers, .timeLimit(.minutes(5)))
 struct MeshTests {
@@ -45,8 +47,8 @@ struct MeshTests {
     @Test func aRealPhotographIsIdentified() async throws {
         try await DistributedMesh.with { mesh in
             let pictures = mesh.folder + "/pictures"
-            let made = try await MeshProcess.run(
-                [DistributedMesh.python, MeshServers.root + "/demo/gallery.py", pictures],
+            let made = try await ChildProcess.finish(
+                [TestPrograms.python, MeshServers.root + "/demo/gallery.py", pictures],
                 environment: MeshServers.environment,
                 log: mesh.folder + "/gallery.log"
             )

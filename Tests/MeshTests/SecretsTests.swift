@@ -9,6 +9,8 @@ import Plumbing
 import Testing
 import Workflow
 
+@testable import MallaChaos
+
 #if canImport(Glibc)
 import Glibc
 #else
@@ -50,10 +52,10 @@ struct SecretsTests {
         let environment = MeshServers.environment.merging(secrets) { $1 }.merging([
             "APPS_DIR": folder + "/apps", "SERVICES_DIR": folder + "/services", "HTTP_PORT": "\(service)",
             "MARKETPLACE_CALLBACK": "http://127.0.0.1:\(dead)/callback?token=\(Self.mark)query",
-            "MALLA_PYTHON": DistributedMesh.python, "LOG_LEVEL": "trace", "TMPDIR": folder + "/tmp",
+            "MALLA_PYTHON": TestPrograms.python, "LOG_LEVEL": "trace", "TMPDIR": folder + "/tmp",
         ]) { $1 }
-        let words = [DistributedMesh.binary, "dev", "--port", "\(port)", "--data", folder + "/data"]
-        let mesh = try MeshProcess(words, environment: environment, log: folder + "/log")
+        let words = [TestPrograms.malla, "dev", "--port", "\(port)", "--data", folder + "/data"]
+        let mesh = try ChildProcess(words, environment: environment, log: folder + "/log")
         var said: [String: String] = [:]
         do {
             let up: Bool? = try await until(.seconds(30)) {
@@ -74,7 +76,7 @@ struct SecretsTests {
                 ["explain", held, "--url", client.base], ["workers", "--url", "http://127.0.0.1:\(service)"],
             ] {
                 let file = folder + "/said-\(words[0])"
-                _ = try await MeshProcess.run([DistributedMesh.binary] + words, environment: environment, log: file)
+                _ = try await ChildProcess.finish([TestPrograms.malla] + words, environment: environment, log: file)
                 said["malla \(words[0])"] = text(file)
             }
             said["command lines"] = commandLines()
@@ -132,8 +134,8 @@ struct SecretsTests {
             ]) { $1 }
             for words in [["check", "--servers"], ["migrate"]] {
                 let file = folder + "/\(number)-\(words[0])"
-                let status = try await MeshProcess.run(
-                    [DistributedMesh.binary] + words,
+                let status = try await ChildProcess.finish(
+                    [TestPrograms.malla] + words,
                     environment: environment,
                     log: file
                 )

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Ledger
+import MallaTestKit
 import Plumbing
 import ResultStore
 import Testing
@@ -72,7 +73,7 @@ import Workflow
             #expect(try await client.claim { $0["wait_seconds"] = 0.2 }.isEmpty)
             #expect(ContinuousClock.now - nothing >= .milliseconds(190))
             async let held = client.claim("w-2") { $0["wait_seconds"] = 20 }
-            try await fixture.until { try await fixture.ledger.workers().contains { $0.beat.worker == "w-2" } }
+            try await until { try await fixture.ledger.workers().contains { $0.beat.worker == "w-2" } }
             let began = ContinuousClock.now
             let id = try await client.create()
             #expect(try await held.first?["id"]?.string == id)
@@ -88,7 +89,7 @@ import Workflow
                 $0["wait_seconds"] = 20
                 $0["task_types"] = ["speech"]
             }
-            try await fixture.until { try await fixture.ledger.workers().contains { $0.beat.worker == "w-2" } }
+            try await until { try await fixture.ledger.workers().contains { $0.beat.worker == "w-2" } }
             // Created in the ledger by somebody else, who tells of it; the bell here is not rung.
             try await fixture.create(service: "speech")
             fixture.parts.results.tell(.waiting(service: "speech"))
@@ -166,7 +167,7 @@ import Workflow
                 lease: .milliseconds(5)
             )
             let stale = try #require(first.first?.job.lease)
-            try await fixture.until {
+            try await until {
                 try await fixture.ledger.reap(olderThan: .seconds(6), limit: 10).ready.contains {
                     $0.id.description == id
                 }

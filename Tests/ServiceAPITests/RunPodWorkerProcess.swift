@@ -3,19 +3,18 @@
 // Copyright 2026 the Malla authors
 
 import Foundation
+import MallaTestKit
 import Synchronization
 import Testing
 
 /// A process of an unmodified RunPod worker: the real package with a handler of `Tests/RunPod/worker`.
 final class RunPodWorkerProcess: Sendable {
-    private static let python = ProcessInfo.processInfo.environment["MALLA_TEST_PYTHON"] ?? "python3"
-
     /// True where the package is there, and in continuous integration, where its absence is a failure.
-    static let mustRun = ProcessInfo.processInfo.environment["CI"] != nil || version != nil
+    static let mustRun = TestServers.isCI || version != nil
 
     /// Whether the package asks which jobs to stop, as it does since 1.10.
     static let asksForStops: Bool = {
-        if ProcessInfo.processInfo.environment["CI"] != nil { return true }
+        if TestServers.isCI { return true }
         let numbers = (version ?? "0").split(separator: ".").compactMap { Int($0) }
         return numbers.first ?? 0 > 1 || (numbers.first == 1 && numbers.dropFirst().first ?? 0 >= 10)
     }()
@@ -24,7 +23,8 @@ final class RunPodWorkerProcess: Sendable {
         let process = Process()
         let pipe = Pipe()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [python, "-c", "import importlib.metadata as m; print(m.version('runpod'))"]
+        let program = "import importlib.metadata as m; print(m.version('runpod'))"
+        process.arguments = [TestPrograms.packagesPython, "-c", program]
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return nil }
@@ -43,7 +43,7 @@ final class RunPodWorkerProcess: Sendable {
         let base = "http://127.0.0.1:\(port)/v2/echo"
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [Self.python, "-u", "\(folder)/RunPod/worker/handlers.py"]
+        process.arguments = [TestPrograms.packagesPython, "-u", "\(folder)/RunPod/worker/handlers.py"]
         process.environment = ProcessInfo.processInfo.environment.merging(
             [
                 "TEST_HANDLER": handler,

@@ -6,6 +6,7 @@ import HTTPTransfer
 import Hummingbird
 import HummingbirdTesting
 import Ledger
+import MallaTestKit
 import NIOCore
 import Plumbing
 import Testing
@@ -104,7 +105,7 @@ import Workflow
             }
             try await fixture.serve { client in
                 _ = try await client.claim("w-7")
-                try await fixture.until { try await !fixture.ledger.workers().isEmpty }
+                try await until { try await !fixture.ledger.workers().isEmpty }
                 let answer = try await client.get("/infra/status")
                 let list = try #require(answer.json["sidecars"]?.array)
                 #expect(list.compactMap { $0["reachable"]?.bool } == [true, true, false, true], "\(answer.text)")

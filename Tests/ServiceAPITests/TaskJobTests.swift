@@ -55,7 +55,7 @@ import Workflow
                 let answer = try await client.post("/jobs/\(job)/cancel")
                 #expect(answer.status == 200 && answer.json["status"] == "cancelled", "\(answer.text)")
                 #expect(try await client.post("/jobs/\(job)/heartbeat", ["worker_id": "w-1"]).json["cancel"] == true)
-                try await fixture.until { try await fixture.ledger.task(task)?.task.state != .running }
+                try await until { try await fixture.ledger.task(task)?.task.state != .running }
             }
         }
     }
@@ -70,7 +70,7 @@ import Workflow
                 let failure: JSON = ["worker_id": "w-1", "category": "handler", "message": "x", "retry": false]
                 let answer = try await client.post("/jobs/\(job)/fail", failure)
                 #expect(answer.json["status"] == "failed", "\(answer.text)")
-                try await fixture.until { try await fixture.ledger.task(task)?.task.state == .failed }
+                try await until { try await fixture.ledger.task(task)?.task.state == .failed }
             }
         }
     }

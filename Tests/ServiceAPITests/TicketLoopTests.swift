@@ -5,6 +5,7 @@
 import BrokerClient
 import BrokerInProcess
 import Ledger
+import MallaTestKit
 import Plumbing
 import Testing
 import Workflow
@@ -111,9 +112,9 @@ import Workflow
         let fixture = try await ServiceFixture()
         await fixture.broker.close()
         let loop = Task { try await fixture.tickets.run() }
-        try await fixture.until { fixture.logs.count("tickets can't be watched now") == 1 }
+        try await until { fixture.logs.count("tickets can't be watched now") == 1 }
         let job = try await fixture.create { job, _ in job.deadline = .now }[0]
-        try await fixture.until { try await fixture.ledger.job(job.id)?.job.state == .timedOut }
+        try await until { try await fixture.ledger.job(job.id)?.job.state == .timedOut }
         loop.cancel()
         _ = try await loop.value
         #expect(fixture.logs.count("tickets can't be watched now") == 1)
@@ -124,19 +125,12 @@ import Workflow
         let fixture = try await ServiceFixture()
         await fixture.ledger.close()
         let loop = Task { try await fixture.tickets.run() }
-        try await fixture.until { fixture.logs.count("the timers can't reach the ledger") == 1 }
-        try await fixture.until { fixture.logs.count("tickets can't be watched now") == 1 }
+        try await until { fixture.logs.count("the timers can't reach the ledger") == 1 }
+        try await until { fixture.logs.count("tickets can't be watched now") == 1 }
         loop.cancel()
         _ = try await loop.value
         #expect(fixture.logs.all.count == 2)
         await fixture.end()
-    }
-}
-
-extension ServiceFixture {
-    /// Looks until something is so; the test's time limit ends it.
-    func until(_ isSo: () async throws -> Bool) async throws {
-        while try await !isSo() { try await Task.sleep(for: .milliseconds(2)) }
     }
 
     @Test func roomIsCountedAnewWhileTheBrokerIsAway() async throws {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import MallaTestKit
 import Plumbing
 import Testing
 import Workflow
@@ -11,7 +12,7 @@ import Workflow
 @Suite struct FaceSearchTests {
     @Test("Search finds what comparing everything finds", arguments: [1, 7, 16, 33, 128, 512])
     func agreesWithBruteForce(dimension: Int) async throws {
-        var generator = Seeded(state: UInt64(dimension))
+        var generator = SeededGenerator(seed: UInt64(dimension))
         func numbers() -> [Double] { (0..<dimension).map { _ in Double.random(in: -1...1, using: &generator) } }
         var section = GallerySection(dimension: dimension)
         var faces: [(name: String, id: MeshID, vector: UnitVector)] = []
@@ -64,18 +65,5 @@ import Workflow
                 _ = try GallerySnapshot(version: 1, bytes: Array(bytes.prefix(count)))
             }
         }
-    }
-}
-
-/// Randomness that is the same in every run.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

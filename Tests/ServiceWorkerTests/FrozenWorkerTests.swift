@@ -4,6 +4,7 @@
 
 import BrokerClient
 import Ledger
+import MallaTestKit
 import Plumbing
 import Testing
 import Workflow
@@ -152,13 +153,5 @@ import Workflow
         let permit = BeginPermit(isFresh: { _ in isFresh }, confirm: { isFresh }, until: { nil })
         let work = HandlerWork(job: job, input: Array("1".utf8), service: "tested", permit: permit)
         return FeedJob(work, context: ProcessContext(), answer: OneShot())
-    }
-
-    private func until(_ condition: () async throws -> Bool) async throws {
-        for _ in 0..<1000 {
-            if try await condition() { return }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        Issue.record("it did not come true in 10 s")
     }
 }

@@ -4,6 +4,7 @@
 
 import Foundation
 import Logging
+import MallaTestKit
 import Plumbing
 import Testing
 import Workflow
@@ -129,7 +130,7 @@ import Darwin
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        SpawnExtras.setFresh(&attributes)
+        SpawnSettings.setFresh(&attributes)
         let arguments = words.map { (text: String) in strdup(text) } + [nil]
         defer { for text in arguments { free(text) } }
         var pid = pid_t()
@@ -146,14 +147,6 @@ import Darwin
     private func hasEnded(_ pid: pid_t) -> Bool {
         let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
         return stat.isEmpty || stat.contains(") Z ")
-    }
-
-    private func until(_ condition: () throws -> Bool) async throws {
-        for _ in 0..<500 {
-            if try condition() { return }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        Issue.record("it did not come true in 5 s")
     }
 }
 

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Foundation
+import MallaTestKit
 import MediaStore
 import Plumbing
 import ServiceWorker
@@ -196,7 +197,7 @@ struct ProcessEngineTests {
             load()
             """
         try await ProcessFixture.with(code) { fixture in
-            try await fixture.until { await !fixture.engine.trouble.isEmpty }
+            try await until { await !fixture.engine.trouble.isEmpty }
             let trouble = await fixture.engine.trouble.last
             #expect(trouble?.message.contains("status 1") == true)
             #expect(trouble?.output.contains("RuntimeError: no weights here") == true)
@@ -215,7 +216,7 @@ struct ProcessEngineTests {
         try await ProcessFixture.with(code) {
             $0.startupTimeout = .milliseconds(300)
         } _: { fixture in
-            try await fixture.until { await !fixture.engine.trouble.isEmpty }
+            try await until { await !fixture.engine.trouble.isEmpty }
             let trouble = await fixture.engine.trouble.last
             #expect(trouble?.message.contains("within 300 ms") == true)
         }
@@ -225,7 +226,7 @@ struct ProcessEngineTests {
         try await ProcessFixture.with("") {
             $0.engine = .process(command: ["/no/such/program"], environment: [:])
         } _: { fixture in
-            try await fixture.until { await !fixture.engine.trouble.isEmpty }
+            try await until { await !fixture.engine.trouble.isEmpty }
             let trouble = await fixture.engine.trouble.last
             let words = (trouble?.message ?? "") + (trouble?.output ?? "")
             #expect(words.contains("/no/such/program"))

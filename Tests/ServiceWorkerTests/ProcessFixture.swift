@@ -4,6 +4,7 @@
 
 import Foundation
 import Logging
+import MallaTestKit
 import MediaStore
 import Plumbing
 import ServiceWorker
@@ -20,7 +21,7 @@ struct ProcessFixture: Sendable {
     /// Runs `body` with an engine for this handler, and ends the engine after it.
     static func with<Value>(
         _ code: String,
-        python: String? = ProcessFixture.python,
+        python: String = TestPrograms.python,
         environment: [String: String] = [:],
         definition change: (inout ServiceDefinition) -> Void = { _ in },
         settings adjust: (inout ProcessEngineSettings) -> Void = { _ in },
@@ -35,7 +36,7 @@ struct ProcessFixture: Sendable {
     /// Runs `body` with an engine that it starts itself, and ends the engine after it.
     static func unstarted<Value>(
         _ code: String,
-        python: String? = ProcessFixture.python,
+        python: String = TestPrograms.python,
         environment: [String: String] = [:],
         definition change: (inout ServiceDefinition) -> Void = { _ in },
         settings adjust: (inout ProcessEngineSettings) -> Void = { _ in },
@@ -86,18 +87,6 @@ struct ProcessFixture: Sendable {
             context: context
         )
     }
-
-    /// Waits until something is so, at most 20 s.
-    func until(_ condition: () async throws -> Bool) async throws {
-        for _ in 0..<2000 {
-            if try await condition() { return }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        Issue.record("it did not come true in 20 s")
-    }
-
-    /// The Python that runs the handlers.
-    static let python = ProcessInfo.processInfo.environment["MALLA_PYTHON"]
 
     /// The folder of our Python module.
     static let modules: String = {

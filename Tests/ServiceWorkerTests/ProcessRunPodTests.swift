@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Foundation
+import MallaTestKit
 import Plumbing
 import ServiceWorker
 import Synchronization
@@ -21,7 +22,7 @@ struct ProcessRunPodTests {
         let code = "import runpod, os, asyncio, time\n\(handler)\nrunpod.serverless.start(\(start))\n"
         return try await ProcessFixture.with(
             code,
-            python: RunPodPackage.python,
+            python: TestPrograms.packagesPython,
             definition: { $0.concurrency = concurrency },
             body
         )
@@ -159,14 +160,12 @@ struct ProcessRunPodTests {
 
 /// Where the `runpod` package is.
 enum RunPodPackage {
-    static let python = ProcessInfo.processInfo.environment["MALLA_TEST_PYTHON"] ?? ProcessFixture.python ?? "python3"
-
     /// True where the package is there, and in continuous integration, where its absence is a failure.
     static let mustRun: Bool = {
-        if ProcessInfo.processInfo.environment["CI"] != nil { return true }
+        if TestServers.isCI { return true }
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [python, "-c", "import runpod"]
+        process.arguments = [TestPrograms.packagesPython, "-c", "import runpod"]
         process.standardError = FileHandle.nullDevice
         do {
             try process.run()

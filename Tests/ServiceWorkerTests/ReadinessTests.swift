@@ -5,6 +5,7 @@
 import BrokerClient
 import Foundation
 import Ledger
+import MallaTestKit
 import Plumbing
 import Synchronization
 import Testing
@@ -34,8 +35,8 @@ import Workflow
             await worker.start()
             let job = try #require(try await fixture.add(1).first)
             // Its ticket went back to the queue, and more are not asked for.
-            try await process.until { await worker.lines[0].view.isPaused }
-            try await process.until { try await !fixture.troubles().isEmpty }
+            try await until { await worker.lines[0].view.isPaused }
+            try await until { try await !fixture.troubles().isEmpty }
             #expect(process.engine.readySlots == 0)
             #expect(try await fixture.broker.depth(of: QueueName.tickets(service: "work")) == 1)
             let record = try #require(try await fixture.inner.job(job.id))
@@ -47,7 +48,7 @@ import Workflow
             let done = try #require(await settled.first(1).first)
             #expect(done.verdict == .applied(.succeeded))
             #expect(try await fixture.inner.job(job.id)?.job.attempt == 1)
-            try await process.until { try await fixture.troubles().isEmpty }
+            try await until { try await fixture.troubles().isEmpty }
             await worker.drain(timeout: .seconds(5))
         }
     }
@@ -57,7 +58,7 @@ import Workflow
         try await ProcessFixture.with(broken, settings: quick) { process in
             #expect(await process.run() == .handedBack)
             try Data().write(to: URL(filePath: process.folder + "/mended"))
-            try await process.until { process.engine.readySlots == 1 }
+            try await until { process.engine.readySlots == 1 }
             #expect(await process.run().output?["pid"] != nil)
         }
     }
@@ -70,7 +71,7 @@ import Workflow
             let failing = fixture.worker(process.engine) { $0.ticketHold = .milliseconds(100) }
             await failing.start()
             let jobs = try await fixture.add(20)
-            try await process.until { await failing.lines[0].view.isPaused }
+            try await until { await failing.lines[0].view.isPaused }
             let good = fixture.worker(FunctionHandler { $0 }, slots: 2)
             await good.start()
             let done = await settled.first(20)
@@ -102,9 +103,9 @@ import Workflow
             let worker = fixture.worker(process.engine) { $0.ticketHold = .milliseconds(100) }
             await worker.start()
             let jobs = try await fixture.add(3)
-            try await process.until { await worker.lines[0].view.running == 1 }
+            try await until { await worker.lines[0].view.running == 1 }
             // The tickets of the others have gone back: no claim is on its way any more.
-            try await process.until { await worker.lines[0].view.isPaused }
+            try await until { await worker.lines[0].view.isPaused }
             #expect(process.engine.readySlots == 1 && process.engine.slots == 2)
             #expect(fixture.ledger.claims(of: worker.id) == 1)
             try Data().write(to: URL(filePath: process.folder + "/go"))
@@ -149,7 +150,7 @@ import Workflow
             """
         let fixture = try await WorkerFixture()
         let settled = try await fixture.settler()
-        try await ProcessFixture.unstarted(code, python: RunPodPackage.python) { process in
+        try await ProcessFixture.unstarted(code, python: TestPrograms.packagesPython) { process in
             let worker = fixture.worker(process.engine)
             let begun = ContinuousClock.now
             await worker.start()

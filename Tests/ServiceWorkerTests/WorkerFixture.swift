@@ -129,11 +129,6 @@ final class WorkerFixture: Sendable {
         return stream
     }
 
-    /// Waits until something is so; the suite's time limit is the end.
-    func until(_ condition: () async throws -> Bool) async throws {
-        while try await !condition() { try await Task.sleep(for: .milliseconds(5)) }
-    }
-
     func state(_ job: Job) async throws -> JobState? { try await inner.job(job.id)?.job.state }
 }
 

@@ -44,6 +44,25 @@ import Workflow
         #expect(object[one] == nil && object[two]?.int == 2 && object.count == others + 1)
     }
 
+    @Test func schemasCompareTextsByTheirBytes() throws {
+        let (one, two) = ("\u{E9}", "e\u{301}")
+        let both = try JSONSchema([
+            "properties": [one: ["type": "string"], two: ["type": "number"]],
+            "dependentRequired": [one: ["a"], two: []],
+        ])
+        #expect(both.validate([one: "x", two: 1, "a": 1]).isEmpty)
+        #expect(both.validate([one: 1, "a": 1]).map(\.path) == ["/" + one])
+        #expect(both.validate([one: "x"]).map(\.path) == ["/a"])
+        #expect(both.validate([two: 1]).isEmpty)
+        let closed = try JSONSchema(["properties": [one: true], "additionalProperties": false])
+        #expect(closed.validate([one: 1]).isEmpty && !closed.validate([two: 1]).isEmpty)
+        let constant = try JSONSchema(["const": .string(one)])
+        #expect(constant.validate(.string(one)).isEmpty && !constant.validate(.string(two)).isEmpty)
+        let unique = try JSONSchema(["uniqueItems": true])
+        #expect(unique.validate([.string(one), .string(two)]).isEmpty)
+        #expect(!unique.validate([.string(one), .string(one)]).isEmpty)
+    }
+
     @Test func storedStagesOfOneNameAreRefused() {
         let stage = """
             {"name":"a","service":"s","input":{},"join":"all","dependencies":[],"max_attempts":1,

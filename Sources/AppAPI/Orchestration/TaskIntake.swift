@@ -19,11 +19,20 @@ final class TaskIntake: Sendable {
     private let followUp: CommitFollowUp
     private let batcher: Batcher<NewTask, NewTask.Acceptance>
     /// Requests that wait for their commit, and when one was answered last, or began to wait alone.
-    private let storing: Mutex<(count: Int, movedAt: ContinuousClock.Instant)> = Mutex((0, .now))
+    private let storing: Mutex<(count: Int, movedAt: ContinuousClock.Instant)>
+    private let clock: @Sendable () -> ContinuousClock.Instant
     private let brokerVerdict = Mutex<(at: ContinuousClock.Instant, answers: Bool)?>(nil)
 
-    init(ledger: any Ledger, broker: any Broker, backlog: BacklogGauge, followUp: CommitFollowUp) {
+    init(
+        ledger: any Ledger,
+        broker: any Broker,
+        backlog: BacklogGauge,
+        followUp: CommitFollowUp,
+        clock: @escaping @Sendable () -> ContinuousClock.Instant
+    ) {
         self.ledger = ledger
+        self.clock = clock
+        storing = Mutex((0, clock()))
         self.broker = broker
         self.backlog = backlog
         self.followUp = followUp
@@ -62,11 +71,14 @@ final class TaskIntake: Sendable {
     /// A ledger that stores nothing for so long while all of them wait is away, and not busy.
     private static let storingAtLongest: Duration = .seconds(2)
 
+    /// Whether as many wait as may.
+    var isStoringAtMost: Bool { storing.withLock { $0.count } >= Self.storingAtMost }
+
     /// Why a user's new task is not taken while the mesh has more to do than it can; throws while the ledger hangs.
     func overload(_ definition: WorkflowDefinition, user: String) throws(MarketplaceRefusal) -> QueuePace.Refusal? {
+        guard isStoringAtMost else { return backlog.overload(definition, user: user) }
         let (count, movedAt) = storing.withLock { $0 }
-        guard count >= Self.storingAtMost else { return backlog.overload(definition, user: user) }
-        guard ContinuousClock.now - movedAt < Self.storingAtLongest else {
+        guard clock() - movedAt < Self.storingAtLongest else {
             throw .ledgerAway("\(count) requests wait to be stored")
         }
         backlog.countRefused()
@@ -91,8 +103,8 @@ final class TaskIntake: Sendable {
     /// Stores a task, or finds the one that the same request made before.
     func accept(_ request: NewTask) async throws(MarketplaceRefusal) -> TaskID {
         let acceptance: NewTask.Acceptance
-        storing.withLock { $0 = ($0.count + 1, $0.count == 0 ? .now : $0.movedAt) }
-        defer { storing.withLock { $0 = ($0.count - 1, .now) } }
+        storing.withLock { $0 = ($0.count + 1, $0.count == 0 ? clock() : $0.movedAt) }
+        defer { storing.withLock { $0 = ($0.count - 1, clock()) } }
         do {
             acceptance = try await batcher.submit(request)
         } catch let error as LedgerError {

@@ -66,7 +66,7 @@ struct MeshClient {
     /// Opens a stream of events that goes on after an event's id.
     ///
     /// - Throws: `ExitCode` after it has told the person, when the answer is a refusal; the stream throws when it breaks.
-    func events(_ path: String, after id: String?) async throws -> AsyncThrowingStream<ServerEvent, any Error> {
+    func events(_ path: String, after id: String?) async throws -> AsyncThrowingStream<ServerSentEvent, any Error> {
         var headers = headers + [("accept", "text/event-stream")]
         if let id { headers.append(("last-event-id", id)) }
         let request = TransferRequest("GET", base + path, headers: headers, body: .none, timeout: .seconds(86_400))
@@ -81,8 +81,8 @@ struct MeshClient {
         return AsyncThrowingStream { continuation in
             let reading = Task {
                 do {
-                    var parser = ServerEventParser()
-                    for try await chunk in body { for event in parser.take(chunk) { continuation.yield(event) } }
+                    var events = ServerSentEvents(limit: 64 << 20)
+                    for try await chunk in body { for event in try events.take(chunk) { continuation.yield(event) } }
                     continuation.finish()
                 } catch {
                     continuation.finish(throwing: error)

@@ -71,89 +71,43 @@ enum ChaosDefinitions {
           chain:
             input: \#(payload)
             stages:
-              first:
-                service: work
-                input: { \#(call), stage: first, do: { $ref: "request#/do/first" } }
-                retry: \#(quick)
-              second:
-                service: work
-                input: { \#(call), stage: second, do: { $ref: "request#/do/second" }, from: { $ref: "first#" } }
-                retry: \#(quick)
-              third:
-                service: work
-                input: { \#(call), stage: third, do: { $ref: "request#/do/third" }, from: { $ref: "second#" } }
-                retry: \#(quick)
+              \#(stage("first"))
+              \#(stage("second", from: "{ $ref: \"first#\" }"))
+              \#(stage("third", from: "{ $ref: \"second#\" }"))
             output:
               type: META_DATA
               data: { first: { $ref: "first#" }, second: { $ref: "second#" }, third: { $ref: "third#" } }
           fan:
             input: \#(payload)
             stages:
-              items:
-                service: work
-                foreach: { $ref: "request#/items" }
-                input: { \#(call), stage: items, item: { $ref: "index#" }, do: { $ref: "item#" } }
-                retry: \#(quick)
-              last:
-                service: work
-                input: { \#(call), stage: last, do: { $ref: "request#/do/last" }, from: { $ref: "items#" } }
-                retry: \#(quick)
+              \#(items())
+              \#(stage("last", from: "{ $ref: \"items#\" }"))
             output: { type: META_DATA, data: { items: { $ref: "items#" }, last: { $ref: "last#" } } }
           quorum:
             input: \#(payload)
             stages:
-              items:
-                service: work
-                foreach: { $ref: "request#/items" }
-                input: { \#(call), stage: items, item: { $ref: "index#" }, do: { $ref: "item#" } }
-                join: { at_least: \#(quorum) }
-                retry: \#(quick)
-              last:
-                service: work
-                input: { \#(call), stage: last, do: { $ref: "request#/do/last" }, from: { $ref: "items#" } }
-                retry: \#(quick)
+              \#(items(more: "join: { at_least: \(quorum) }"))
+              \#(stage("last", from: "{ $ref: \"items#\" }"))
             output:
               type: META_DATA
               data: { items: { $ref: "items#" }, last: { $ref: "last#" }, failed: { $ref: "items!errors#" } }
           branch:
             input: \#(payload)
             stages:
-              left:
-                service: work
-                when: { $ref: "request#/branch", equals: left }
-                input: { \#(call), stage: left, do: { $ref: "request#/do/left" } }
-                retry: \#(quick)
-              right:
-                service: work
-                when: { $ref: "request#/branch", equals: right }
-                input: { \#(call), stage: right, do: { $ref: "request#/do/right" } }
-                retry: \#(quick)
-              last:
-                service: brittle
-                input:
-                  key: { $ref: "request#/key" }
-                  journal: { $ref: "request#/journal" }
-                  stage: last
-                  do: { $ref: "request#/do/last" }
-                  from: [{ $ref: "left#" }, { $ref: "right#" }]
-                retry: \#(quick)
+              \#(stage("left", more: "when: { $ref: \"request#/branch\", equals: left }"))
+              \#(stage("right", more: "when: { $ref: \"request#/branch\", equals: right }"))
+              \#(stage("last", on: "brittle", from: "[{ $ref: \"left#\" }, { $ref: \"right#\" }]"))
             output:
               type: META_DATA
               data: { left: { $ref: "left#" }, right: { $ref: "right#" }, last: { $ref: "last#" } }
-          retry: \#(pair(on: "work", quick))
-          long: \#(pair(on: "long", quick))
-          poison: \#(pair(on: "brittle", quick))
+          retry: \#(pair(on: "work"))
+          long: \#(pair(on: "long"))
+          poison: \#(pair(on: "brittle"))
           big:
             input: \#(payload)
             stages:
-              first:
-                service: work
-                input: { \#(call), stage: first, do: { $ref: "request#/do/first" } }
-                retry: \#(patient)
-              last:
-                service: work
-                input: { \#(call), stage: last, do: { $ref: "request#/do/last" }, from: { $ref: "first#" } }
-                retry: \#(patient)
+              \#(stage("first", patient))
+              \#(stage("last", from: "{ $ref: \"first#\" }", patient))
             output:
               type: META_DATA
               data: { first: { nonce: { $ref: "first#/nonce" } }, last: { $ref: "last#" } }
@@ -171,23 +125,8 @@ enum ChaosDefinitions {
               required: [key, journal, original, hash]
               properties: { original: { type: string, format: media }, hash: { type: string } }
             stages:
-              first:
-                service: work
-                input:
-                  key: { $ref: "request#/key" }
-                  journal: { $ref: "request#/journal" }
-                  stage: first
-                  do: { kind: media, media: { $ref: "request#/original" }, hash: { $ref: "request#/hash" } }
-                retry: \#(patient)
-              last:
-                service: work
-                input:
-                  key: { $ref: "request#/key" }
-                  journal: { $ref: "request#/journal" }
-                  stage: last
-                  do: { kind: media, media: { $ref: "first#/derived" }, hash: { $ref: "first#/derivedHash" } }
-                  from: { $ref: "first#" }
-                retry: \#(patient)
+              \#(stage("first", does: media("request#/original", "request#/hash"), patient))
+              \#(stage("last", does: media("first#/derived", "first#/derivedHash"), from: "{ $ref: \"first#\" }", patient))
             output:
               type: HYBRID
               data:
@@ -196,20 +135,46 @@ enum ChaosDefinitions {
 
         """#
 
+    /// A stage that does what the payload says for its name, or what is given.
+    private static func stage(
+        _ name: String,
+        on service: String = "work",
+        more: String? = nil,
+        does: String? = nil,
+        from: String? = nil,
+        _ retry: String = quick
+    ) -> String {
+        let does = does ?? "{ $ref: \"request#/do/\(name)\" }"
+        let input = "\(call), stage: \(name), do: \(does)" + (from.map { ", from: \($0)" } ?? "")
+        return lines(name, ["service: \(service)", more, "input: { \(input) }", "retry: \(retry)"])
+    }
+
+    /// The stage of a fan-out, with a call for each item.
+    private static func items(more: String? = nil) -> String {
+        let input = "{ \(call), stage: items, item: { $ref: \"index#\" }, do: { $ref: \"item#\" } }"
+        return lines(
+            "items",
+            ["service: work", "foreach: { $ref: \"request#/items\" }", "input: \(input)", more, "retry: \(quick)"]
+        )
+    }
+
+    private static func lines(_ name: String, _ body: [String?]) -> String {
+        ([name + ":"] + body.compactMap(\.self).map { "  " + $0 })
+            .joined(separator: "\n" + String(repeating: " ", count: 6))
+    }
+
+    private static func media(_ link: String, _ hash: String) -> String {
+        "{ kind: media, media: { $ref: \"\(link)\" }, hash: { $ref: \"\(hash)\" } }"
+    }
+
     /// Two stages, of which the first runs on a service of its own.
-    private static func pair(on service: String, _ retry: String) -> String {
+    private static func pair(on service: String) -> String {
         #"""
 
             input: \#(payload)
             stages:
-              first:
-                service: \#(service)
-                input: { \#(call), stage: first, do: { $ref: "request#/do/first" } }
-                retry: \#(retry)
-              last:
-                service: work
-                input: { \#(call), stage: last, do: { $ref: "request#/do/last" }, from: { $ref: "first#" } }
-                retry: \#(quick)
+              \#(stage("first", on: service))
+              \#(stage("last", from: "{ $ref: \"first#\" }"))
             output: { type: META_DATA, data: { first: { $ref: "first#" }, last: { $ref: "last#" } } }
         """#
     }

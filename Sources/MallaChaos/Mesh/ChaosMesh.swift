@@ -27,7 +27,7 @@ final class ChaosMesh: Sendable {
     /// What clients of the Service APIs send.
     let serviceToken = "chaos-service"
     /// What callbacks are signed with.
-    let callbackSecret = "whsec_Y2hhb3MtY2FsbGJhY2stY2hhb3MtY2FsbGJhY2s="
+    static let callbackSecret = "whsec_Y2hhb3MtY2FsbGJhY2stY2hhb3MtY2FsbGJhY2s="
     let roles: [Role: RoleProcess]
     let transfer = CurlTransfer()
     private let ports: PortBlock
@@ -132,7 +132,7 @@ final class ChaosMesh: Sendable {
         let secrets = MeshSetup.Secrets(
             marketplace: marketplaceToken,
             service: serviceToken,
-            callback: callbackSecret
+            callback: Self.callbackSecret
         )
         var roles: [Role: RoleProcess] = [:]
         for (role, port) in rolePorts {

@@ -11,7 +11,7 @@ internal import Glibc
 internal import Darwin
 #endif
 
-/// A program that runs beside the harness, in a process group of its own, with exactly the environment it is given.
+/// A program that runs beside the harness, in a session of its own, with exactly the environment it is given.
 ///
 /// Foundation's `Process` would wait for servers that a script leaves running, as they inherit its socket.
 final class ChildProcess: Sendable {
@@ -26,12 +26,6 @@ final class ChildProcess: Sendable {
             while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) == -1, errno == EINTR {}
             return take()
         }
-    }
-
-    private typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, CInt) -> CInt
-    /// A GNU extension that Swift's module of the C library does not show.
-    private static let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
-        unsafeBitCast($0, to: CloseFrom.self)
     }
 
     let pid: pid_t
@@ -59,17 +53,7 @@ final class ChildProcess: Sendable {
             posix_spawnattr_destroy(&attributes)
             posix_spawn_file_actions_destroy(&actions)
         }
-        var none = sigset_t()
-        sigemptyset(&none)
-        var all = sigset_t()
-        sigfillset(&all)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-        )
+        SpawnSettings.setFresh(&attributes)
         posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         if let errors {
@@ -78,7 +62,7 @@ final class ChildProcess: Sendable {
             posix_spawn_file_actions_adddup2(&actions, 1, 2)
         }
         // The harness's own files and sockets are none of the child's, whose leaks are looked for.
-        _ = Self.closeFrom?(&actions, 3)
+        SpawnSettings.closeDescriptors(&actions, from: 3)
         var arguments = words.map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in arguments + variables { free(text) } }

@@ -21,11 +21,9 @@ struct ChaosPlace: Sendable {
     let mesh: ChaosMesh
     let receiver: Receiver
 
-    /// The secret that callbacks are signed with.
-    private static let secret = "whsec_Y2hhb3MtbWVzaC1jYWxsYmFjay1zZWNyZXQ="
     /// Retries soon, as no run lasts for days; more of them than faults can use up.
     private static let callbacks = [
-        "CALLBACK_SECRET": secret, "CALLBACK_TIMEOUT": "3s",
+        "CALLBACK_TIMEOUT": "3s",
         "CALLBACK_RETRIES": "0s,500ms,1s" + String(repeating: ",2s", count: 40),
     ]
 
@@ -34,7 +32,7 @@ struct ChaosPlace: Sendable {
         // Beside the mesh's folder, which must be empty when it starts.
         let definitions = folder + "-definitions"
         try ChaosDefinitions.write(to: definitions)
-        let receiver = try await Receiver.start(secrets: [secret])
+        let receiver = try await Receiver.start(secrets: [ChaosMesh.callbackSecret])
         do {
             let mesh = try await ChaosMesh.start(
                 folder: folder,

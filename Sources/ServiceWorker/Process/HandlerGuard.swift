@@ -112,11 +112,11 @@ final class HandlerGuard: Sendable {
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        SpawnExtras.closeDescriptors(&actions, from: 3)
+        SpawnSettings.closeDescriptors(&actions, from: 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        SpawnExtras.setFresh(&attributes)
+        SpawnSettings.setFresh(&attributes)
         let arguments = ["sh", "-c", script, "malla-guard", folder].map { (text: String) in strdup(text) } + [nil]
         let environment = [strdup("PATH=/usr/local/bin:/usr/bin:/bin"), nil]
         defer { for text in arguments + environment { free(text) } }

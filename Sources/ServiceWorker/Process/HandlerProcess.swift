@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Foundation
+import Plumbing
 import Synchronization
 
 #if canImport(Glibc)
@@ -130,16 +131,16 @@ private func spawn(_ command: HandlerCommand, output: CInt) -> Result<pid_t, Spa
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, output, 2)
-    guard SpawnExtras.changeFolder(&actions, command.folder) else {
+    guard SpawnSettings.changeFolder(&actions, command.folder) else {
         return .failure(SpawnError(reason: "this system can't start a program in a folder"))
     }
     // Libraries do not all mark their descriptors close-on-exec.
-    SpawnExtras.closeDescriptors(&actions, from: 3)
+    SpawnSettings.closeDescriptors(&actions, from: 3)
 
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    SpawnExtras.setFresh(&attributes)
+    SpawnSettings.setFresh(&attributes)
 
     let arguments = command.arguments.map { strdup($0) } + [nil]
     let environment = command.environment.map { strdup("\($0)=\($1)") } + [nil]

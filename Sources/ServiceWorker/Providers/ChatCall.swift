@@ -51,8 +51,10 @@ struct ChatCall: Sendable {
             guard size <= answerLimit else {
                 throw UpstreamFailure.unreadable("its answer has more than \(answerLimit) bytes")
             }
-            for event in try events.take(chunk) where !answer.isOver {
-                let text = try answer.take(event: event, from: upstream)
+            let complete: [ServerSentEvent]
+            do { complete = try events.take(chunk) } catch { throw UpstreamFailure.unreadable("\(error)") }
+            for event in complete where !answer.isOver {
+                let text = try answer.take(event: event.data, from: upstream)
                 if !text.isEmpty { told(text) }
             }
             // What a server says after the end is not waited for.

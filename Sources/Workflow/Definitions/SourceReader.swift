@@ -12,6 +12,10 @@ package enum SourceReader {
     /// How many values a text may stand for: a few lines of anchors can name more than any machine holds.
     private static let mostValues = 1_000_000
 
+    /// How many lists and maps may lie within each other: what a definition holds goes into jobs, is stored and read
+    /// again, each of which has an end, too; and anchors can nest deeper than any stack is high.
+    private static let maxDepth = 64
+
     /// Reads a text.
     ///
     /// - Throws: `DefinitionProblem` with the line of what is no YAML, or of a key that stands twice.
@@ -26,13 +30,14 @@ package enum SourceReader {
         }
         guard let root else { throw DefinitionProblem(file: file, line: 1, message: "is empty") }
         var left = mostValues
-        return try convert(root, file: file, line: 1, &left)
+        return try convert(root, file: file, line: 1, depth: 0, &left)
     }
 
     private static func convert(
         _ node: Node,
         file: String,
         line: Int,
+        depth: Int,
         _ left: inout Int
     ) throws(DefinitionProblem) -> SourceNode {
         let line = node.mark?.line ?? line
@@ -40,12 +45,17 @@ package enum SourceReader {
         guard left >= 0 else {
             throw DefinitionProblem(file: file, line: line, message: "stands for more than \(mostValues) values")
         }
+        guard depth <= maxDepth else {
+            throw DefinitionProblem(file: file, line: line, message: "is nested deeper than \(maxDepth)")
+        }
         switch node {
         case .scalar(let scalar):
             return SourceNode(content: .scalar(value(of: scalar)), line: line)
         case .sequence(let sequence):
             var elements: [SourceNode] = []
-            for element in sequence { elements.append(try convert(element, file: file, line: line, &left)) }
+            for element in sequence {
+                elements.append(try convert(element, file: file, line: line, depth: depth + 1, &left))
+            }
             return SourceNode(content: .list(elements), line: line)
         case .mapping(let mapping):
             var members: [SourceNode.Member] = []
@@ -54,7 +64,7 @@ package enum SourceReader {
                 guard case .scalar(let name) = key else {
                     throw DefinitionProblem(file: file, line: keyLine, message: "a key must be a word")
                 }
-                let value = try convert(value, file: file, line: keyLine, &left)
+                let value = try convert(value, file: file, line: keyLine, depth: depth + 1, &left)
                 members.append(SourceNode.Member(name: name.string, line: keyLine, value: value))
             }
             return SourceNode(content: .map(members), line: line)

@@ -19,6 +19,19 @@ public enum JSON: Sendable, Hashable {
 }
 
 extension JSON {
+    /// Compares values: numbers by their value, members in any order, and texts by their bytes (RFC 8259, 8.3).
+    public static func == (left: JSON, right: JSON) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.number(let left), .number(let right)): left == right
+        case (.string(let left), .string(let right)): JSONName(text: left) == JSONName(text: right)
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        case (.null, _), (.bool, _), (.number, _), (.string, _), (.array, _), (.object, _): false
+        }
+    }
+
     /// The member of that name, or nil when this is no object or has none.
     public subscript(_ name: String) -> JSON? {
         guard case .object(let object) = self else { return nil }

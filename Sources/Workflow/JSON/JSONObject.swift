@@ -7,21 +7,9 @@ public struct JSONObject: Sendable {
     /// The members, each name once.
     public private(set) var members: [(name: String, value: JSON)]
     /// Where each name stands; only kept for objects with many members, a short list is searched faster.
-    private var positions: [Name: Int]?
+    private var positions: [JSONName: Int]?
 
     private static let indexThreshold = 12
-
-    /// A name by its bytes: Swift takes `é` and `e` with an accent for one text, to JSON they are two (RFC 8259, 8.3).
-    private struct Name: Hashable {
-        let text: String
-
-        static func == (left: Name, right: Name) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
-
-        func hash(into hasher: inout Hasher) {
-            var text = text
-            text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-        }
-    }
 
     /// Makes an object.
     public init(_ members: [(String, JSON)] = []) {
@@ -42,7 +30,7 @@ public struct JSONObject: Sendable {
                 indexIfLarge()
             case (nil, let value?):
                 members.append((name, value))
-                positions?[Name(text: name)] = members.count - 1
+                positions?[JSONName(text: name)] = members.count - 1
                 indexIfLarge()
             case (nil, nil): break
             }
@@ -56,14 +44,13 @@ public struct JSONObject: Sendable {
     public var count: Int { members.count }
 
     private func position(of name: String) -> Int? {
-        if let positions { return positions[Name(text: name)] }
-        // The first comparison is the fast one, the second tells apart what Unicode holds for the same text.
-        return members.firstIndex { $0.name == name && Name(text: $0.name) == Name(text: name) }
+        if let positions { return positions[JSONName(text: name)] }
+        return members.firstIndex { JSONName(text: $0.name) == JSONName(text: name) }
     }
 
     private mutating func indexIfLarge() {
         guard positions == nil, members.count > Self.indexThreshold else { return }
-        positions = Dictionary(uniqueKeysWithValues: members.enumerated().map { (Name(text: $1.name), $0) })
+        positions = Dictionary(uniqueKeysWithValues: members.enumerated().map { (JSONName(text: $1.name), $0) })
     }
 }
 

@@ -33,7 +33,7 @@ enum SchemaAssertion: Sendable {
     // Objects
     case members(SchemaMembers)
     case required([String])
-    case dependentRequired([String: [String]])
+    case dependentRequired([(name: String, wanted: [String])])
     case propertyNames(Int)
     case minProperties(Int)
     case maxProperties(Int)
@@ -66,7 +66,7 @@ struct SchemaMembers: Sendable {
         case schema(Int)
     }
 
-    var named: [String: Int] = [:]
+    var named: [JSONName: Int] = [:]
     /// The names in the schema's order, for messages.
     var names: [String] = []
     var patterned: [(pattern: SchemaPattern, node: Int)] = []

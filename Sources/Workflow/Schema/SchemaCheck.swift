@@ -161,7 +161,7 @@ struct SchemaCheck {
         for (name, value) in object.members {
             if violations.count >= limit { return }
             var isCovered = false
-            if let node = members.named[name] {
+            if let node = members.named[JSONName(text: name)] {
                 isCovered = true
                 check(value, at: .name(name), against: node)
             }

@@ -6,7 +6,7 @@
 struct SchemaCompiler {
     private let document: JSON
     private var nodes: [[SchemaAssertion]] = []
-    private var places: [String: Int] = [:]
+    private var places: [JSONName: Int] = [:]
     /// The place of each node, for messages.
     private var paths: [String] = []
 
@@ -22,11 +22,11 @@ struct SchemaCompiler {
     }
 
     private mutating func node(_ schema: JSON, at path: String) throws(JSONSchemaError) -> Int {
-        if let known = places[path] { return known }
+        if let known = places[JSONName(text: path)] { return known }
         let index = nodes.count
         nodes.append([])
         paths.append(path)
-        places[path] = index
+        places[JSONName(text: path)] = index
         switch schema {
         case .bool(true): break
         case .bool(false): nodes[index] = [.never]
@@ -104,7 +104,8 @@ struct SchemaCompiler {
         if let value = schema["properties"] {
             let keyword = SchemaKeyword(name: "properties", value: value, path: path + "/properties")
             for (name, property) in try keyword.object().members {
-                members.named[name] = try node(property, at: keyword.path + "/" + JSONPointer.escape(name))
+                let place = keyword.path + "/" + JSONPointer.escape(name)
+                members.named[JSONName(text: name)] = try node(property, at: place)
                 members.names.append(name)
             }
         }

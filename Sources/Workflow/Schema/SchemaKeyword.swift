@@ -61,10 +61,10 @@ struct SchemaKeyword {
             return []
         case "required": return [.required(try strings())]
         case "dependentRequired":
-            var dependent: [String: [String]] = [:]
+            var dependent: [(name: String, wanted: [String])] = []
             for (name, names) in try object().members {
                 let inner = SchemaKeyword(name: name, value: names, path: path + "/" + JSONPointer.escape(name))
-                dependent[name] = try inner.strings()
+                dependent.append((name, try inner.strings()))
             }
             return [.dependentRequired(dependent)]
         case "minProperties": return [.minProperties(try count())]

@@ -25,4 +25,40 @@ struct HostileDefinitionTests {
             try SourceReader.read(String(repeating: opening, count: 100_000), file: "deep.yaml")
         }
     }
+
+    /// Found by fuzzing: a deeper workflow was taken, but its stored form could not be read any more.
+    @Test func whatIsTakenCanBeReadAgain() throws {
+        func text(_ depth: Int) -> String {
+            let data = String(repeating: "[", count: depth) + "1" + String(repeating: "]", count: depth)
+            return """
+                app: x
+                prefix: X
+                methods:
+                  m:
+                    input: {type: object}
+                    stages: {a: {service: alpha, input: {}}}
+                    output: {type: META_DATA, data: {a: {$ref: "a#"}, b: \(data)}}
+                """
+        }
+        let service = try DefinitionLoader.service(yaml: "{service: alpha, engine: native, handler: any}")
+        for depth in [1, 40] {
+            let app = try DefinitionLoader.app(yaml: text(depth), services: [service])
+            let definition = try #require(app.methods["m"])
+            #expect(try WorkflowDefinition(stored: definition.stored).hash == definition.hash)
+        }
+        for depth in [80, 600] {
+            let error = #expect(throws: DefinitionsError.self) {
+                try DefinitionLoader.app(yaml: text(depth), services: [service])
+            }
+            #expect(error?.problems.first?.message == "is nested deeper than 64")
+        }
+    }
+
+    /// Each anchor is a list within a list of the one before, so that the parser's own limit never applies.
+    @Test func anchorsCanNotNestWithoutEnd() {
+        var text = "a0: &a0 [x]\n"
+        for level in 1...100 { text += "a\(level): &a\(level) [*a\(level - 1)]\n" }
+        let problem = #expect(throws: DefinitionProblem.self) { try SourceReader.read(text, file: "chain.yaml") }
+        #expect(problem?.message == "is nested deeper than 64")
+    }
 }

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import ArgumentParser
+import HTTPTransfer
 import Plumbing
 import Workflow
 
@@ -47,8 +48,8 @@ struct JobsWatchCommand: AsyncParsableCommand {
     }
 
     /// Shows an event; tells whether the job has ended.
-    private func show(_ event: ServerEvent, _ line: inout String) throws -> Bool {
-        let json = (try? JSON(parsing: Array(event.text.utf8))) ?? .string(event.text)
+    private func show(_ event: ServerSentEvent, _ line: inout String) throws -> Bool {
+        let json = (try? JSON(parsing: event.data)) ?? .string(String(decoding: event.data, as: UTF8.self))
         let status = event.name == "state" ? json["status"]?.string ?? "" : ""
         let isOver = ["completed", "failed", "cancelled"].contains(status)
         if options.json {
