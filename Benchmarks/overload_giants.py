@@ -199,6 +199,7 @@ def run(mesh: Mesh, load: Load, rate: float, names: "list[str] | None" = None) -
         print(f"{name}: {'did not end' if said.empty() else said.get()}")
         print(f"  others' tasks: p50 {quantile(base, .5):.0f} -> {quantile(took, .5):.0f} ms (x{ratios[0]:.1f}), "
               f"p99 {quantile(base, .99):.0f} -> {quantile(took, .99):.0f} ms (x{ratios[1]:.1f}), answers {dict(codes)}")
+        print("  their p99 by second: " + " ".join(f"{quantile([end[1] for end in one.ends], .99):.0f}" for one in parts))
         print("  RSS MiB: " + ", ".join(f"{role} {sizes[role] >> 10} -> {peak[role] >> 10}" for role in sizes), flush=True)
         if ratios[1] > 2 or set(codes) != {200}:
             broken.append(f"{name}: others' p99 became {ratios[1]:.1f} times as long")

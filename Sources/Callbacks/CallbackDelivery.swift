@@ -58,6 +58,9 @@ public struct CallbackDelivery: Sendable {
         let startedAt = clock.now
         let began = ContinuousClock.now
         let verdict = await send(callback, at: startedAt)
+        // Broken off by this process's own end: no fault of the receiver's, who may never have seen it. Unrecorded, it
+        // is sent again by whoever takes it when its hold is over, and costs none of its attempts.
+        if Task.isCancelled, verdict.status == nil { return false }
         let number = callback.attempts + 1
         let attempt = CallbackAttempt(
             callback: callback.id,

@@ -73,9 +73,10 @@ import Workflow
             }
         }
         #expect(try await ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(8)).isEmpty)
-        // The process is gone: nobody renews.
+        // The process is gone: nobody renews, and what it broke off is no attempt.
         running.cancel()
         _ = try? await running.value
+        #expect(try await ledger.callbacks(of: task).first?.attempts.isEmpty == true)
         try await fixture.pass(.seconds(9))
         #expect(try await ledger.takeCallbacks(apps: app, limit: 9, hold: .seconds(8)).map(\.task) == [task])
     }
