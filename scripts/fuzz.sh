@@ -28,7 +28,8 @@ fi
 mkdir -p ".build-fuzz/corpus/$target" ".build-fuzz/found/$target"
 dictionary=()
 [ ! -f "Fuzz/dictionaries/$target.txt" ] || dictionary=("-dict=Fuzz/dictionaries/$target.txt")
+# Each input has a budget of processor time; the time-out is by the clock, which goes on while others compute.
 # Leaks are looked for at the end: Swift frees by reference counts, so that what is left then is lost for good.
-nice -n 19 ".build-fuzz/fuzz-$target" -max_total_time=$((minutes * 60)) -timeout=30 -rss_limit_mb=3000 -max_len=8192 \
+nice -n 19 ".build-fuzz/fuzz-$target" -max_total_time=$((minutes * 60)) -timeout=300 -rss_limit_mb=3000 -max_len=8192 \
     -print_final_stats=1 -use_value_profile=1 "${dictionary[@]}" -artifact_prefix=".build-fuzz/found/$target/" \
     ".build-fuzz/corpus/$target" "Fuzz/corpus/$target"

@@ -66,6 +66,9 @@ step() { # NAME COMMAND...: runs it and remembers how it ended
 
 if [ "${1:-}" = --inside ]; then # the second half, with the servers' addresses in the environment
     shift
+    # What tests leave in the folder of temporary files goes with it; PostgreSQL runs as a user of its own below it.
+    TMPDIR=$(mktemp -d) && export TMPDIR && chmod 711 "$TMPDIR" || exit 1
+    trap 'rm -rf "$TMPDIR"' EXIT
     summary=()
     failed=0
     issues=

@@ -125,6 +125,7 @@ public struct Completion: Sendable, Hashable {
             }
             return StoredResult(reference: reference, size: size)
         }
+        let usage = head["usage"].map { JobUsage(json: $0) }
         self.init(
             job: job,
             lease: lease,
@@ -132,7 +133,7 @@ public struct Completion: Sendable, Hashable {
             result: Array(body[(end + 1)...]),
             storedResult: stored,
             runMilliseconds: head["ms"]?.int ?? 0,
-            usage: head["usage"].map { JobUsage(json: $0) }
+            usage: usage?.isEmpty == true ? nil : usage
         )
     }
 }

@@ -42,7 +42,8 @@ public struct JobUsage: Sendable, Hashable {
     /// Reads a usage from JSON; members that are not numbers are passed over.
     public init(json: JSON) {
         gpuMilliseconds = json["gpu_ms"]?.int
-        costUSD = json["cost_usd"]?.double
+        // JSON can write numbers that no Double holds, and an endless cost could not be written again.
+        costUSD = json["cost_usd"]?.double.flatMap { $0.isFinite ? $0 : nil }
         promptTokens = json["prompt_tokens"]?.int
         completionTokens = json["completion_tokens"]?.int
     }

@@ -23,6 +23,15 @@ import Testing
         #expect(throws: EnvelopeError.self) { try Completion(body: Array(body.utf8)) }
     }
 
+    /// Found by fuzzing: what was read was not what had been written.
+    @Test(arguments: ["{}", "[]", "7", #"{"gpu_ms":"x"}"#, #"{"cost_usd":1e400}"#, #"{"cost_usd":-1e400}"#])
+    func aUsageThatTellsNothingIsNone(_ usage: String) throws {
+        let body = #"{"job":"\#(MeshID())","lease":"\#(MeshID())","ms":1,"usage":\#(usage)}"# + "\n7"
+        let completion = try Completion(body: Array(body.utf8))
+        #expect(completion.usage == nil)
+        #expect(try Completion(body: completion.body) == completion)
+    }
+
     private static func completion(using generator: inout SeededGenerator) -> Completion {
         let kind = Int.random(in: 0..<3, using: &generator)
         let error = JobError(
