@@ -28,7 +28,7 @@ def definitions(folder: pathlib.Path) -> pathlib.Path:
     slow = folder / "services/slow"
     slow.mkdir()
     (slow / "service.yaml").write_text(
-        "service: slow\nengine: process\ncommand: [python3, slow.py]\nconcurrency: 16\nbacklog: 20000\n"
+        "service: slow\nengine: process\ncommand: [python3, slow.py]\nconcurrency: 4\nbacklog: 20000\n"
     )
     (slow / "slow.py").write_text(
         "import time\n\nimport malla\n\n\ndef run(job):\n    time.sleep(0.02)\n    return job['input']\n\n\n"
@@ -111,7 +111,7 @@ class Silence:
 
 
 def fan_out(mesh: Mesh) -> str:
-    """10,000 items of 20 ms in one task, 16 at a time: the handlers' service is the limit, as it is with a GPU."""
+    """10,000 items of 20 ms in one task, 4 at a time: the handlers' service is the limit, as it is with a GPU."""
     return task_end(mesh, "/giants/call", {"method": "fan", "payload": {"n": 10_000}})[0]
 
 
