@@ -43,6 +43,7 @@ struct SoakCommand: AsyncParsableCommand {
                 let record = try await load(minute, on: place)
                 let seen = try await SoakMinute(minute, of: place.mesh, record)
                 Output.say(seen.row)
+                for finding in record.contradictions { Output.say("minute \(minute): \(finding)") }
                 looks.append(seen)
                 wrong += record.contradictions
             }
@@ -50,10 +51,10 @@ struct SoakCommand: AsyncParsableCommand {
             try await place.stop(keeping: "chaos/kept/soak")
             throw error
         }
-        try await place.stop()
+        try await place.stop(keeping: wrong.isEmpty ? nil : "chaos/kept/soak")
         let trend = SoakTrend(looks)
         Output.say(trend.sentence)
-        if !wrong.isEmpty { Output.say(wrong.joined(separator: "\n")) }
+        if !wrong.isEmpty { Output.say("\(wrong.count) contradictions; the logs are in chaos/kept/soak") }
         guard wrong.isEmpty, trend.grown.isEmpty else { throw ExitCode.failure }
     }
 

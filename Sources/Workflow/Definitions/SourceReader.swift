@@ -12,8 +12,8 @@ package enum SourceReader {
     /// How many values a text may stand for: a few lines of anchors can name more than any machine holds.
     private static let mostValues = 1_000_000
 
-    /// How many lists and maps may lie within each other: what a definition holds goes into jobs, is stored and read
-    /// again, each of which has an end, too; and anchors can nest deeper than any stack is high.
+    /// How many lists and maps may lie within each other: what a definition holds goes into jobs and is stored, and
+    /// whoever reads those again has a limit, too.
     private static let maxDepth = 64
 
     /// Reads a text.
