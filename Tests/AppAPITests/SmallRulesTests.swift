@@ -90,6 +90,20 @@ import Workflow
         #expect(throws: MarketplaceRefusal.self) { try gate.identify(headers) }
     }
 
+    @Test(arguments: ["x-marketplace-token", "x-user-id", "x-user-role"])
+    func whoCallsStandsOnceInTheHeaders(name: String) throws {
+        let gate = CallerGate(tokens: ["token"])
+        var headers: HTTPFields = [:]
+        for (name, value) in [("x-marketplace-token", "token"), ("x-user-id", "ann"), ("x-user-role", "user")] {
+            headers.set(name, value)
+        }
+        #expect(try gate.identify(headers).user == "ann")
+        let field = try #require(headers.first { $0.name.canonicalName == name })
+        headers.append(field)
+        let refusal = #expect(throws: MarketplaceRefusal.self) { try gate.identify(headers) }
+        #expect(refusal?.reason.hasPrefix("\(name): the header is here 2 times") == true)
+    }
+
     @Test func durationsAreSecondsWithMilliseconds() {
         #expect(EnvelopeWriter.seconds(nil) == -1)
         #expect(EnvelopeWriter.seconds(.milliseconds(3204)) == .number(JSONNumber(3.204)))

@@ -56,6 +56,23 @@ struct HostileServerTests {
         }
     }
 
+    @Test func chunksThatCanNotBeReadAreTheClientsFaultAtAnAppAPI() async throws {
+        let call =
+            "POST /holding/stats HTTP/1.1\r\nHost: a\r\nX-Marketplace-Token: mt\r\nX-User-Id: ann\r\n"
+            + "Transfer-Encoding: chunked\r\n\r\n"
+        try await HostileMesh.with { _, port in
+            for chunks in ["2g\r\n{}", "+2\r\n{}", "0x2\r\n{}", "10000000000000002\r\n{}", "2\r\n{}0"] {
+                let client = try RawClient(port: port)
+                await client.send(call + chunks + "\r\n0\r\n\r\n" + Self.next)
+                let (text, hasEnded) = await client.read(quietFor: .seconds(5))
+                #expect(RawClient.statuses(text) == [400] && hasEnded, "\(chunks): \(text)")
+            }
+            let client = try RawClient(port: port)
+            await client.send(call + "2\r\n{}\r\n0\r\n\r\n")
+            #expect(RawClient.statuses(await client.read().text) == [200])
+        }
+    }
+
     @Test func properRequestsAreAnsweredInTheirOrder() async throws {
         try await HostileMesh.with { port in
             let client = try RawClient(port: port)
@@ -97,15 +114,11 @@ struct HostileServerTests {
             }
 
             // Clients that ask for megabytes and read nothing take every place, and give it back.
-            let page = "GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
-            var deaf: [RawClient] = []
-            for _ in 0..<24 + ClientLimits.localPlaces {
-                let client = try RawClient(port: port, buffer: 4096)
-                await client.send(String(repeating: page, count: 400))
-                deaf.append(client)
-            }
+            let deaf = try (0..<24 + ClientLimits.localPlaces).map { _ in try RawClient(port: port, buffer: 4096) }
             let refused: Bool? = try await until(.seconds(10)) { try await Self.status(port) == 503 ? true : nil }
             #expect(refused == true, "one more than there are places is told so")
+            let page = "GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+            for client in deaf { await client.send(String(repeating: page, count: 400)) }
             let served: Bool? = try await until(.seconds(30)) { try await Self.status(port) == 200 ? true : nil }
             #expect(served == true, "connections that nobody reads from are closed")
             _ = consume deaf

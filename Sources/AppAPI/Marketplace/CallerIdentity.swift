@@ -41,18 +41,18 @@ struct CallerGate: Sendable {
 
     /// Identifies the caller.
     func identify(_ headers: HTTPFields) throws(MarketplaceRefusal) -> CallerIdentity {
-        guard let token = headers.first(named: "x-marketplace-token") else {
+        guard let token = try headers.only("x-marketplace-token") else {
             throw MarketplaceRefusal(.notPermitted, .unauthorized, "the header x-marketplace-token is missing")
         }
         guard let holder = (file?.tokens(.marketplace) ?? given).holder(of: token) else {
             throw MarketplaceRefusal(.notPermitted, .unauthorized, "the token in x-marketplace-token is not valid")
         }
-        let user = headers.first(named: "x-user-id")?.trimming() ?? ""
+        let user = try headers.only("x-user-id")?.trimming() ?? ""
         guard !user.isEmpty else { throw .invalid("x-user-id", "the header is required") }
         guard Self.isPlain(user, longest: 200) else {
             throw .invalid("x-user-id", "at most 200 bytes without control characters")
         }
-        let roleText = headers.first(named: "x-user-role")?.trimming().lowercased() ?? ""
+        let roleText = try headers.only("x-user-role")?.trimming().lowercased() ?? ""
         guard let role = roleText.isEmpty ? .user : CallerIdentity.Role(rawValue: roleText) else {
             throw .invalid("x-user-role", "one of user, publisher, admin")
         }
@@ -69,4 +69,12 @@ struct CallerGate: Sendable {
 extension HTTPFields {
     /// The first field of that name, given in lower case.
     func first(named name: String) -> String? { first { $0.name.canonicalName == name }?.value }
+
+    /// The field of that name, given in lower case, where there is no second one: a proxy that adds its own behind the
+    /// client's would have the client choose who it is.
+    func only(_ name: String) throws(MarketplaceRefusal) -> String? {
+        let fields = filter { $0.name.canonicalName == name }
+        guard fields.count < 2 else { throw .invalid(name, "the header is here \(fields.count) times; send it once") }
+        return fields.first?.value
+    }
 }

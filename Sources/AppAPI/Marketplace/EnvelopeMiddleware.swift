@@ -27,6 +27,7 @@ struct EnvelopeMiddleware: RouterMiddleware {
             guard given.isEmpty || context.requestID == given else {
                 throw MarketplaceRefusal.invalid("x-request-id", "at most 200 bytes without control characters")
             }
+            _ = try request.headers.only("x-request-id")
             return try await next(request, context)
         } catch {
             return answer(error, request, context)

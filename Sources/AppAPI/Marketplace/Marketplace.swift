@@ -65,6 +65,10 @@ struct Marketplace: Sendable {
             buffer = try await request.body.collect(upTo: settings.maxBody)
         } catch let error as any HTTPResponseError where error.status.code == 413 {
             throw tooLarge
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            throw MarketplaceRefusal.invalid("body", "it broke off before its end, or its chunks can't be read")
         }
         let bytes = Array(buffer.readableBytesView)
         guard !bytes.isEmpty else { return nil }

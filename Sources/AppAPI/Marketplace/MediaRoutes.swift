@@ -19,7 +19,8 @@ struct MediaRoutes: Sendable {
         guard let key = UploadKey.forUpload(name, caller) else {
             throw MarketplaceRefusal.invalid(
                 "s3_key",
-                "a name without empty, '.' or '..' segments, at most 512 bytes, is required"
+                "a name of your own is required: at most 512 bytes, without empty, '.' or '..' segments, "
+                    + "and not in uploads/ of others, originals/ or derived/"
             )
         }
         do throws(MediaError) {
