@@ -24,8 +24,9 @@ known=$PWD/Fuzz/suppressions
 preload=
 case $kind in
 address)
-    # Leaks are told at the end of the process: C's of the adapters as well as Swift's.
-    export ASAN_OPTIONS="detect_leaks=1:log_path=$reports/address:${ASAN_OPTIONS:-}"
+    # Leaks are told at the end of the process: C's of the adapters as well as Swift's. What is freed is kept back for a
+    # while to catch its use; little of it, as some tests watch the memory they take.
+    export ASAN_OPTIONS="detect_leaks=1:quarantine_size_mb=16:log_path=$reports/address:${ASAN_OPTIONS:-}"
     export LSAN_OPTIONS="suppressions=$known/leak.txt:print_suppressions=0:${LSAN_OPTIONS:-}"
     ;;
 thread)
