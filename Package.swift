@@ -238,7 +238,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ChaosTests",
-            dependencies: ["MallaChaos", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", crypto, logging]
+            dependencies: [
+                "MallaChaos", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", crypto, logging, arguments,
+            ]
         ),
         .testTarget(
             name: "MeshTests",

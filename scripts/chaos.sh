@@ -8,7 +8,7 @@
 #   scripts/chaos.sh run 1 2 3 [--meshes 4]   seeded runs; see `run --help` for what can be set
 #   scripts/chaos.sh run 1 --rolling          a deploy under load
 #   scripts/chaos.sh soak --minutes 60        a long load without faults
-#   scripts/chaos.sh report                   the figures of the recorded runs
+#   scripts/chaos.sh report [FILE ...]        the figures of the recorded runs, and the bars that they are held to
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 

@@ -25,8 +25,8 @@ struct ChaosRunTests {
         let campaign = Campaign(
             seeds: seeds,
             settings: RunSettings(),
-            parts: ChaosPlace.Parts(binary: TestPrograms.malla, python: TestPrograms.python),
-            folder: folder,
+            parts: ChaosPlace.Parts(binary: TestPrograms.malla, python: TestPrograms.python, version: "9.9"),
+            base: folder + "/mesh",
             kept: folder + "/kept",
             record: record,
             say: { print($0) }
@@ -38,47 +38,11 @@ struct ChaosRunTests {
             #expect(record.contradictions.isEmpty, "seed \(record.seed): \(record.contradictions)")
             #expect(record.verdicts.values.reduce(0, +) == RunSettings().tasks)
             #expect(record.faults.values.reduce(0, +) == RunSettings().faults)
+            #expect(record.settings == RunSettings() && record.version == "9.9")
         }
         let report = CampaignReport(records: records).text
         #expect(report.contains("| runs | 3 |") && report.contains("| seeds | 3, 6, 8 |"))
         // What went wrong is kept for whoever reads the failure.
         if records.allSatisfy(\.contradictions.isEmpty) { try FileManager.default.removeItem(atPath: folder) }
-    }
-
-    @Test(
-        arguments: [
-            ("1", [1]), ("1 2 3", [1, 2, 3]), ("7,9-12", [7, 9, 10, 11, 12]), ("", nil), ("1-", nil), ("3-1", nil),
-            ("x", nil),
-            ("1-2-3", nil), ("-1", nil),
-        ] as [(String, [UInt64]?)]
-    )
-    func seedsAreReadAsPeopleWriteThem(text: String, seeds: [UInt64]?) {
-        #expect(SeedList.read(text) == seeds)
-    }
-
-    @Test func rangesAreWrittenShort() {
-        #expect(CampaignReport.ranges([3, 1, 2, 7, 9, 10, 7]) == "1-3, 7, 9-10")
-        #expect(CampaignReport.ranges([]) == "")
-    }
-
-    @Test func aRecordSurvivesItsFile() throws {
-        let folder = FileManager.default.temporaryDirectory.path() + "malla-records-\(MeshID())"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let file = try RecordFile(path: folder + "/record.jsonl")
-        let record = RunRecord(
-            seed: .max,
-            took: 1.5,
-            verdicts: ["succeeded": 3],
-            counts: ["jobs": 4],
-            faults: ["kill worker": 1],
-            measured: ["submit to end": [0.25, 0.5]],
-            contradictions: ["rule: subject: \"finding\""]
-        )
-        try file.append(record)
-        try file.append(record)
-        let read = try RecordFile.read(file.path)
-        #expect(read.count == 2 && read.allSatisfy { $0.json == record.json })
-        try Data("{\n".utf8).write(to: URL(filePath: file.path))
-        #expect(throws: RecordFile.Damaged.self) { try RecordFile.read(file.path) }
     }
 }

@@ -114,7 +114,8 @@ extension ClientCall {
             began: began + after,
             ended: ended + after,
             status: isAnswered ? status ?? self.status : status,
-            answer: isAnswered ? answer ?? self.answer : .null
+            answer: isAnswered ? answer ?? self.answer : .null,
+            api: api
         )
     }
 }

@@ -75,7 +75,8 @@ struct CheckerRightHistory {
                 key: key,
                 user: user,
                 method: kind,
-                payload: kind == "fan" ? ["items": [1, 2, 3]] : [:],
+                payload: kind == "fan"
+                    ? ["items": [1, 2, 3]] : kind == "poison" ? ["do": ["first": ["kind": "die"]]] : [:],
                 at: start - Self.began,
                 cancelAfter: kind == "cancelled" ? 1 : nil,
                 deadline: kind == "late" ? 2 : nil,
@@ -235,13 +236,27 @@ struct CheckerRightHistory {
         let code = [Verdict.succeeded: "000", .failed: "501", .timedOut: "500", .cancelled: "499"][verdict] ?? ""
         func envelope(_ code: String) -> JSON {
             let response: JSON =
-                code == "000" ? ["taskId": .string("t-\(key)"), "dataType": "META_DATA", "data": data] : [:]
+                switch code {
+                case "000": ["taskId": .string("t-\(key)"), "dataType": "META_DATA", "data": data]
+                case "002": ["taskId": .string("t-\(key)")]
+                default: [:]
+                }
             return [
-                "taskId": .string("t-\(key)"), "response": response, "errorCode": ["status": .string("CH_\(code)")],
+                "taskId": .string("t-\(key)"), "requestId": .string(key), "response": response,
+                "errorCode": ["status": .string("CH_\(code)")],
             ]
         }
         func call(_ kind: ClientCall.Kind, _ at: Double, _ answer: JSON) -> ClientCall {
-            ClientCall(kind: kind, key: key, task: "t-\(key)", began: at, ended: at + 0.01, status: 200, answer: answer)
+            ClientCall(
+                kind: kind,
+                key: key,
+                task: "t-\(key)",
+                began: at,
+                ended: at + 0.01,
+                status: 200,
+                answer: answer,
+                api: .appAPI1
+            )
         }
         let accepted: JSON = ["response": ["taskId": .string("t-\(key)")], "errorCode": ["status": "CH_001"]]
         calls.append(call(.submit, start - 0.01, accepted))

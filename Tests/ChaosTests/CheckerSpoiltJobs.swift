@@ -107,6 +107,30 @@ extension SpoiltHistory {
             $0.set(\.jobs, "k0-first", ["orphaned": 10])
         },
         SpoiltHistory(.poisonIsBound, "a death without a cause") { $0.set(\.jobs, "k0-first", ["deaths": 1]) },
+        SpoiltHistory(.poisonIsBound, "an innocent handler was killed") { $0.dies("k3-first") },
+        SpoiltHistory(.poisonIsBound, "an innocent handler was killed while its worker had other trouble") {
+            $0.dies("k3-first")
+            $0.fault(.cut, .link(Link(from: .worker1, to: .server(.s3))), from: 0, to: 8)
+            $0.fault(.freeze, .role(.worker1), from: 0, to: 8)
+        },
+        SpoiltHistory(.poisonIsBound, "the handlers of another worker were killed") {
+            $0.dies("k3-first")
+            $0.fault(.killHandlers, .role(.worker2), from: 0.2, to: 0.2)
+        },
+        SpoiltHistory(.deployCostsNothing, "a lost worker") {
+            $0.fault(.restart, .role(.worker1), from: 0, to: 3)
+            $0.set(\.jobs, "k0-first", ["orphaned": 1])
+        },
+        SpoiltHistory(.deployCostsNothing, "a call that was cut off") {
+            $0.fault(.restart, .role(.worker1), from: 0, to: 3)
+            $0.mapMarks("k3-first-1") { $0.kind == .failed ? nil : $0 }
+            $0.set(\.jobs, "k3-first", ["failures": 0])
+        },
+        SpoiltHistory(.deployCostsNothing, "an answer that was lost") {
+            $0.fault(.restart, .role(.appAPI1), from: 0, to: 3)
+            $0.mapMarks("k3-first-1") { $0.kind == .failed ? $0.with(kind: .answered) : $0 }
+            $0.set(\.jobs, "k3-first", ["failures": 0])
+        },
         SpoiltHistory(.poisonIsBound, "lost with another worker") {
             $0.fault(.kill, .role(.worker2), from: 0, to: 3)
             $0.set(\.jobs, "k0-first", ["orphaned": 1])
@@ -150,6 +174,16 @@ extension SpoiltHistory {
         SpoiltHistory(.cancelStops, "a handler began 1.1 s after it") { history in
             history.mapMarks("k5-first-1") { $0.with(at: CheckerRightHistory.began + 1.56 + 1.1) }
         },
+        SpoiltHistory(.cancelStops, "another worker was frozen") { history in
+            history.mapMarks("k5-first-1") { $0.with(at: CheckerRightHistory.began + 1.56 + 1.1) }
+            history.fault(.freeze, .role(.worker3), from: 1, to: 10)
+            history.fault(.slow, .link(Link(from: .worker2, to: .server(.s3))), from: 1, to: 10)
+        },
+        SpoiltHistory(.cancelEndsHandlers, "a handler went on for 1.6 s") { $0.runsOn(1.6) },
+        SpoiltHistory(.cancelEndsHandlers, "a handler went on, and was killed in the end") { history in
+            history.runsOn(1.6)
+            history.mapMarks("k5-first-1") { $0.kind == .stopped ? $0.with(kind: .alive) : $0 }
+        },
         SpoiltHistory(.noStartAfterDeadline, "a handler began later") { history in
             history.mapMarks("k6-first-1") { $0.with(at: CheckerRightHistory.began + 2.06 + 0.15) }
         },
@@ -191,9 +225,33 @@ extension SpoiltHistory {
                 history.callbacks.append(first.with(after: 5))
             }
         },
+        SpoiltHistory(.takenStops, "sent again") { history in
+            if let first = history.callbacks.first(where: { $0.id == "c-k0" }) {
+                history.callbacks.append(first.with(after: 2))
+            }
+        },
+        SpoiltHistory(.takenStops, "everything is sent twice") { history in
+            history.callbacks += history.callbacks.map { $0.with(after: 0.5) }
+            history.fault(.cut, .link(Link(from: .worker1, to: .server(.postgres))), from: 0, to: 8)
+            history.fault(.cut, .link(Link(from: .appAPI1, to: .server(.s3))), from: 0, to: 8)
+        },
         SpoiltHistory(.goneStops, "still pending") { $0.set(\.callbacks, "c-k7", ["state": "pending"]) },
         SpoiltHistory(.attemptsAreTrue, "one that did not arrive") {
             $0.set(\.callbacks, "c-k0", ["made": [["number": 1, "status": 200], ["number": 2, "status": 200]]])
         },
     ]
+}
+
+extension History {
+    /// The process of a job's first call ends without a word, which counts as a death.
+    mutating func dies(_ job: String) {
+        mapMarks("\(job)-1") { $0.kind == .began ? $0 : nil }
+        set(\.jobs, job, ["failures": 0, "deaths": 1])
+    }
+
+    /// The handler of `k5` stops only so many seconds after the cancel was answered.
+    mutating func runsOn(_ seconds: Double) {
+        let answered = began + 1.555
+        mapMarks("k5-first-1") { $0.kind == .stopped ? $0.with(at: answered + seconds) : $0 }
+    }
 }

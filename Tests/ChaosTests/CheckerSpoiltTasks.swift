@@ -108,6 +108,39 @@ extension SpoiltHistory {
         },
         SpoiltHistory(.taskIsFound, "404") { $0.mapCalls(.poll, "k0") { $0.with(status: 404) } },
         SpoiltHistory(.sameData, "a poll has other data") { $0.mapCalls(.poll, "k0", Self.otherData) },
+        SpoiltHistory(.sameData, "a poll has no data") {
+            $0.mapCalls(.poll, "k0") { $0.response(["taskId": "t-k0", "dataType": "META_DATA"]) }
+        },
+        SpoiltHistory(.sameData, "a callback has no data") {
+            $0.mapArrivals("k0") { $0.with(body: $0.body.with(response: [:])) }
+        },
+        SpoiltHistory(.sameData, "a poll says no type of its data") { history in
+            history.mapCalls(.poll, "k0") { call in
+                call.response(["taskId": "t-k0", "data": call.answer["response"]?["data"] ?? .null])
+            }
+        },
+        SpoiltHistory(.sameData, "plain data are said to be media") { history in
+            history.mapCalls(.poll, "k0") { call in
+                let data = call.answer["response"]?["data"] ?? .null
+                return call.response(["taskId": "t-k0", "dataType": "S3_OBJECT", "data": data])
+            }
+        },
+        SpoiltHistory(.sameData, "other media") {
+            $0.hybrid("k0", told: ["reference": "s3://a/other", "url": "http://s3/other?x=1", "expiresAt": "later"])
+        },
+        SpoiltHistory(.sameData, "media without a URL") { $0.hybrid("k0", told: "s3://a/b") },
+        SpoiltHistory(.namesItsTask, "a poll names another task") { history in
+            history.mapCalls(.poll, "k0") { call in
+                call.response((call.answer["response"] ?? .null).with("taskId", "t-other"))
+            }
+        },
+        SpoiltHistory(.namesItsTask, "a poll names none") { $0.mapCalls(.poll, "k0") { $0.response([:]) } },
+        SpoiltHistory(.namesItsTask, "a callback names another request") {
+            $0.mapArrivals("k0") { $0.with(body: $0.body.with("requestId", "k7")) }
+        },
+        SpoiltHistory(.namesItsTask, "a callback names no request") {
+            $0.mapArrivals("k2") { $0.with(body: $0.body.with("requestId", .null)) }
+        },
         SpoiltHistory(.sameData, "a callback has other data") { history in
             history.mapArrivals("k0") { arrival in
                 var body = arrival.body
@@ -146,4 +179,40 @@ extension SpoiltHistory {
         SpoiltHistory(.nothingIsLeft, "a file") { $0.leftovers.files = ["malla-x"] },
         SpoiltHistory(.nothingIsLeft, "an object") { $0.leftovers.objects = ["part"] },
     ]
+}
+
+extension JSON {
+    /// With another value of a member.
+    func with(_ name: String, _ value: JSON) -> JSON {
+        var copy = self
+        copy[member: name] = value
+        return copy
+    }
+
+    /// With another response.
+    func with(response: JSON) -> JSON { with("response", response) }
+}
+
+extension ClientCall {
+    /// With another response, where it had one.
+    func response(_ response: JSON) -> ClientCall {
+        answer["response"]?["data"] == nil ? self : with(answer: answer.with(response: response))
+    }
+}
+
+extension History {
+    /// The data of a task become a hybrid answer with the reference `s3://a/b`, of which clients are told so.
+    mutating func hybrid(_ key: String, told: JSON) {
+        plan(key, method: "media", payload: [:])
+        func parts(_ data: JSON, _ media: JSON) -> JSON {
+            [["dataType": "META_DATA", "data": data], ["dataType": "S3_OBJECT", "data": media]]
+        }
+        data("t-\(key)") { $0 = parts($0, "s3://a/b") }
+        func response(_ old: JSON?) -> JSON {
+            let data = parts(old?["data"] ?? .null, told)
+            return ["taskId": .string("t-\(key)"), "dataType": "HYBRID", "data": data]
+        }
+        mapCalls(.poll, key) { $0.response(response($0.answer["response"])) }
+        mapArrivals(key) { $0.with(body: $0.body.with(response: response($0.body["response"]))) }
+    }
 }

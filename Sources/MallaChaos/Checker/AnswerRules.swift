@@ -27,6 +27,7 @@ enum AnswerRules {
                     )
                     continue
                 }
+                if let row { checkName(envelope, of: row, when, &found) }
                 if envelope.isOpen {
                     if let ended, ended < call.began {
                         found.add(
@@ -50,9 +51,31 @@ enum AnswerRules {
         if envelope.code != code {
             found.add(.saidIsTrue, row.key, "\(source): _\(envelope.code), but \(row.words) (_\(code ?? "none"))")
         }
-        guard row.verdict == .succeeded, let data = envelope.data, let output = row.output, data != output else {
+        guard row.verdict == .succeeded, envelope.code == "000", let output = row.output else { return }
+        let type = Envelope.dataType(of: row.method)
+        if envelope.dataType != type {
+            found.add(.sameData, row.key, "\(source): its data are \(envelope.dataType ?? "of no type"), not \(type)")
+        }
+        guard let data = envelope.data else {
+            found.add(.sameData, row.key, "\(source) has no data; the ledger has \(output.text.prefix(300))")
             return
         }
-        found.add(.sameData, row.key, "\(source): \(data.text.prefix(300)); the ledger has \(output.text.prefix(300))")
+        if data != (type == "HYBRID" ? Envelope.withoutURLs(output) : output) {
+            let kept = output.text.prefix(300)
+            found.add(.sameData, row.key, "\(source): \(data.text.prefix(300)); the ledger has \(kept)")
+        }
+        if !envelope.hasURLs {
+            found.add(.sameData, row.key, "\(source): a medium without a URL: \(data.text.prefix(300))")
+        }
+    }
+
+    /// An answer about a task names no other, and one that gives its data or says that it runs does name it.
+    private static func checkName(_ envelope: Envelope, of row: TaskRow, _ source: String, _ found: inout Findings) {
+        if let task = envelope.task, task != row.id {
+            found.add(.namesItsTask, row.key, "\(source) names the task \(task), but \(row.words)")
+        }
+        if envelope.task == nil, ["000", "002"].contains(envelope.code) {
+            found.add(.namesItsTask, row.key, "\(source) says _\(envelope.code) and names no task")
+        }
     }
 }

@@ -29,6 +29,10 @@ enum ArrivalRules {
                     found.add(.saidIsTrue, task.key, "\(source) is no envelope: \(arrival.body.text.prefix(200))")
                     continue
                 }
+                if envelope.request != task.key {
+                    let named = envelope.request ?? "no request"
+                    found.add(.namesItsTask, task.key, "\(source) names \(named), but \(task.words)")
+                }
                 AnswerRules.compare(envelope, with: task, source, &found)
             }
         }

@@ -20,6 +20,14 @@ struct Bounds: Sendable, Hashable {
     var recovery = 10.0
     /// How much of its last work PostgreSQL may lose when it is killed: a claim is not flushed (`synchronous_commit`).
     var unflushed = 1.0
+    /// How long a handler that was asked to stop may take until its process is killed.
+    var grace = 0.5
+    /// Deaths of its handler's process, and of its workers, after which a job counts as poison (design.md, "The life
+    /// of a job"); written out, as nothing that the mesh computes may judge it.
+    var poisonDeaths = 2
+    var poisonOrphanings = 10
+    /// How long a worker that is told to end lets its handlers finish (`DRAIN_TIMEOUT` of the mesh under test).
+    var drain = 5.0
     /// How long a callback that was answered may take to be recorded.
     var record = 5.0
 }

@@ -79,8 +79,10 @@ enum CallRules {
         guard job.isFinal, let finished = job.finished, let last = calls.last else { return }
         let bounds = evidence.bounds
         guard last.began > finished + bounds.beat + bounds.step else { return }
-        let parts: Disturbances.Parts = [.workers, .appAPIs, .serviceAPIs, .ledger]
-        let fault = evidence.disturbances.end(of: parts, from: finished - bounds.step, to: last.began)
+        // A worker reads in the ledger that a job has ended: nobody else's trouble keeps it from that.
+        let fault = evidence.disturbances.end(from: finished - bounds.step, to: last.began) {
+            $0.isOf(worker: last.worker) || $0.isOf(.postgres, on: last.worker)
+        }
         if let fault, last.began <= fault + bounds.beat + bounds.step { return }
         let late = "\(evidence.words(last)), \(Self.seconds(last.began - finished)) after the end"
         found.add(.nothingAfterTheEnd, key, "\(job.words) since \(evidence.time(finished)); \(late)")

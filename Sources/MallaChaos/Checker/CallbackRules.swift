@@ -40,10 +40,29 @@ enum CallbackRules {
             found.add(.callbackArrives, task.key, "\(row.words), \(end), and never taken; arrivals: \(list)")
             return
         }
+        checkRepeats(row, of: task, arrivals, evidence, &found)
         guard row.state != "delivered" else { return }
         // Its record may still be under way, or be lost with its sender: then it is sent once more.
         if row.state == "pending", isUnderWay(arrivals, evidence, \.isTaken) { return }
         found.add(.callbackArrives, task.key, "\(row.words), but taken \(evidence.time(taken.at)); arrivals: \(list)")
+    }
+
+    /// What was taken is sent again only where the sender may have lost the answer, or its record of it, or says itself
+    /// that nobody answered an attempt.
+    private static func checkRepeats(
+        _ row: CallbackRow,
+        of task: TaskRow,
+        _ arrivals: [CallbackArrival],
+        _ evidence: Evidence,
+        _ found: inout Findings
+    ) {
+        guard let first = arrivals.firstIndex(where: \.isTaken) else { return }
+        let replays = (evidence.clientCalls[task.key] ?? []).count { $0.kind == .replay }
+        let unanswered = row.statuses.count { $0 == nil }
+        let after = arrivals.count - first - 1
+        guard after > replays + unanswered, !wasDisturbed(Array(arrivals[first...]), evidence) else { return }
+        let list = words(arrivals, evidence)
+        found.add(.takenStops, task.key, "\(row.words), \(after) arrivals after 2xx; arrivals: \(list)")
     }
 
     private static func checkGone(
@@ -104,10 +123,12 @@ enum CallbackRules {
     private static func wasDisturbed(_ arrivals: [CallbackArrival], _ evidence: Evidence) -> Bool {
         arrivals.contains { arrival in
             evidence.disturbances.end(
-                of: [.appAPIs, .ledger],
                 from: arrival.at - evidence.bounds.step,
                 to: arrival.at + evidence.bounds.record
-            ) != nil
+            ) { fault in
+                // Which App API sent it is not known.
+                fault.isOf(api: nil, to: [.receiver, .server(.postgres)]) || fault.target == .server(.postgres)
+            } != nil
         }
     }
 

@@ -18,6 +18,7 @@ enum Checker {
         FailureRules.check(evidence, &found)
         JobCountRules.check(evidence, &found)
         CallRules.check(evidence, &found)
+        DeployRules.check(evidence, &found)
         CancelRules.check(evidence, &found)
         DeadlineRules.check(evidence, &found)
         CallbackRules.check(evidence, &found)

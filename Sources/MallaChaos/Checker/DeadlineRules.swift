@@ -50,7 +50,9 @@ enum DeadlineRules {
         let bounds = evidence.bounds
         for call in evidence.callsByJob[job.id] ?? [] where call.began > deadline + bounds.handOver {
             // A worker that is frozen between its look at the clock and the call goes on where it was.
-            let thaw = evidence.disturbances.end(of: .frozenWorkers, from: deadline - bounds.step, to: call.began)
+            let thaw = evidence.disturbances.end(from: deadline - bounds.step, to: call.began) {
+                $0.kind == .freeze && $0.isOf(worker: call.worker)
+            }
             if let thaw, call.began <= thaw + bounds.step { continue }
             let late = CallRules.seconds(call.began - deadline)
             let finding = "\(evidence.words(call)), \(late) after the deadline \(evidence.time(deadline)); \(job.words)"

@@ -25,11 +25,13 @@ struct Disturbances: Sendable {
         static let lostClaims = Parts(rawValue: 1024)
     }
 
+    private let faults: [FaultRecord]
     private let records: [(began: Double, ended: Double, parts: Parts)]
     /// Those that may cost a worker its jobs: of the worker itself or its way to the ledger; nil is the ledger itself.
     private let losses: [(began: Double, ended: Double, worker: String?)]
 
     init(_ faults: [FaultRecord]) {
+        self.faults = faults
         records = faults.map { ($0.began, max($0.began, $0.ended), Self.parts(of: $0.fault)) }
         losses = faults.compactMap { record in
             let worker: String?
@@ -70,9 +72,33 @@ struct Disturbances: Sendable {
         return latest
     }
 
-    /// How many faults touch one of these parts and overlap a time.
-    func count(of parts: Parts, from: Double, to: Double, tail: Double = 0) -> Int {
-        records.count { !$0.parts.isDisjoint(with: parts) && $0.began <= to && $0.ended + tail >= from }
+    /// The latest end of the faults that fit and overlap a time; nil when none does.
+    ///
+    /// What a fault excuses is told by its very role and link here, not by their kinds.
+    /// - Parameter tail: for how long after its end a fault still counts, seconds.
+    func end(from: Double, to: Double, tail: Double = 0, where fits: (Fault) -> Bool) -> Double? {
+        var latest: Double?
+        for record in faults where record.began <= to && fits(record.fault) {
+            let ended = max(record.began, record.ended)
+            guard ended + tail >= from else { continue }
+            latest = max(latest ?? ended, ended)
+        }
+        return latest
+    }
+
+    /// The faults of a kind on a worker, or on any where its name is not known.
+    func faults(_ kind: Fault.Kind, of worker: String?) -> [FaultRecord] {
+        faults.filter { $0.fault.kind == kind && $0.fault.isOf(worker: worker) }
+    }
+
+    /// Whether the faults are those of a deploy: roles that are restarted one after the other, and nothing else.
+    var areADeploy: Bool {
+        guard !faults.isEmpty else { return false }
+        let ordered = faults.sorted { $0.began < $1.began }
+        return ordered.allSatisfy { record in
+            guard case .role = record.fault.target else { return false }
+            return record.fault.kind == .restart
+        } && zip(ordered, ordered.dropFirst()).allSatisfy { $0.ended < $1.began }
     }
 
     /// When the last fault was over; nil without faults.
@@ -115,6 +141,34 @@ struct Disturbances: Sendable {
         case .redis: .redis
         case .postgres: .ledger
         case .s3: .media
+        }
+    }
+}
+
+extension Fault {
+    /// Whether it is one of a worker's own process; nil is any worker.
+    func isOf(worker: String?) -> Bool {
+        guard case .role(let role) = target, role.kind == .worker else { return false }
+        return worker.map { $0 == role.rawValue } ?? true
+    }
+
+    /// Whether it is one of a worker's way to a server, or of the server itself; nil is any worker.
+    func isOf(_ server: Server, on worker: String?) -> Bool {
+        switch target {
+        case .server(server): return true
+        case .link(let link) where link.to == .server(server) && link.from.kind == .worker:
+            return worker.map { $0 == link.from.rawValue } ?? true
+        default: return false
+        }
+    }
+
+    /// Whether it is one of an App API's process, or of its way to one of these ends; nil is any App API.
+    func isOf(api: Role?, to ends: [Link.End]) -> Bool {
+        switch target {
+        case .role(let role) where role.kind == .appAPI: return api.map { $0 == role } ?? true
+        case .link(let link) where link.from.kind == .appAPI && ends.contains(link.to):
+            return api.map { $0 == link.from } ?? true
+        default: return false
         }
     }
 }

@@ -49,12 +49,12 @@ enum EndRules {
         guard task.verdict == .failed else { return false }
         return (evidence.jobsByTask[task.id] ?? []).contains { job in
             guard job.state == "failed", job.category == "poison" else { return false }
-            let (start, end) = (job.created, evidence.end(of: job))
-            func faults(_ parts: Disturbances.Parts) -> Int {
-                evidence.disturbances.count(of: parts, from: start, to: end, tail: evidence.bounds.recovery)
-            }
-            return job.deaths >= JobRules.poisonDeaths && faults(.handlers) >= JobRules.poisonDeaths
-                || job.orphaned >= JobRules.poisonOrphanings && faults([.workers, .ledger]) > 0
+            let (bounds, end) = (evidence.bounds, evidence.end(of: job))
+            let byFaults = DeathCauses(of: job, evidence).byFaults
+            // How often its workers may have been lost is a rule of its own.
+            return job.deaths >= bounds.poisonDeaths && byFaults >= bounds.poisonDeaths
+                || job.orphaned >= bounds.poisonOrphanings
+                    && evidence.disturbances.mayLose(nil, from: job.created, to: end, tail: bounds.recovery)
         }
     }
 }

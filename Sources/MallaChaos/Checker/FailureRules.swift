@@ -28,7 +28,8 @@ enum FailureRules {
     /// What is wrong with the failure of a job; nil when nothing is.
     private static func trouble(with job: JobRow, _ evidence: Evidence) -> String? {
         if job.category == "poison" {
-            let isPoison = job.deaths >= JobRules.poisonDeaths || job.orphaned >= JobRules.poisonOrphanings
+            let isPoison =
+                job.deaths >= evidence.bounds.poisonDeaths || job.orphaned >= evidence.bounds.poisonOrphanings
             return isPoison ? nil : "it is no poison"
         }
         let last = (evidence.callsByJob[job.id] ?? []).filter { $0.attempt == job.attempt }

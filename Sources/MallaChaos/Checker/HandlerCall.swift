@@ -16,6 +16,8 @@ struct HandlerCall: Sendable {
     let worker: String?
     /// When it began; its first mark when that is not in the journal.
     let began: Double
+    /// Its last mark, which a call that was killed outlived by very little when it wrote that it was alive.
+    let lastSeen: Double
     /// The mark of its end; nil when it was killed, or is still under way.
     let end: HandlerMark?
 
@@ -27,7 +29,9 @@ struct HandlerCall: Sendable {
         (stage, item, attempt, process, began) = (start.stage, start.item, start.attempt, start.process, start.at)
         worker = start.worker
         // What it raised or returned counts; that it noticed a cancellation on the way does not end it.
-        end = marks.last { $0.kind != .began && $0.kind != .stopped } ?? marks.last { $0.kind == .stopped }
+        end =
+            marks.last { [.answered, .failed, .refused].contains($0.kind) } ?? marks.last { $0.kind == .stopped }
+        lastSeen = end?.at ?? marks.map(\.at).max() ?? began
     }
 
     /// Whether it ended so.

@@ -87,15 +87,14 @@ enum JobCountRules {
     private static func checkPoison(of job: JobRow, _ evidence: Evidence, _ found: inout Findings) {
         let key = evidence.key(of: job)
         let isPoison = job.state == "failed" && job.category == "poison"
-        if !isPoison, job.deaths >= JobRules.poisonDeaths || job.orphaned >= JobRules.poisonOrphanings {
+        if !isPoison, job.deaths >= evidence.bounds.poisonDeaths || job.orphaned >= evidence.bounds.poisonOrphanings {
             found.add(.poisonIsBound, key, "\(job.words), and is no poison")
         }
-        let (start, end, tail) = (job.created, evidence.end(of: job), evidence.bounds.recovery)
+        let (start, end) = (job.created, evidence.end(of: job))
         if job.deaths > 0 {
-            let killed = evidence.disturbances.count(of: [.handlers, .workers], from: start, to: end, tail: tail)
-            let unended = (evidence.callsByJob[job.id] ?? []).count { $0.end == nil }
-            if job.deaths > killed + unended {
-                let reason = "\(killed) faults of workers and their handlers, \(unended) calls without an end"
+            let causes = DeathCauses(of: job, evidence)
+            if job.deaths > causes.planned + causes.byFaults {
+                let reason = "\(causes.planned) calls were told to die, and \(causes.byFaults) may have been killed"
                 found.add(.poisonIsBound, key, "\(job.words), but \(reason); \(evidence.words(callsOf: job))")
             }
         }

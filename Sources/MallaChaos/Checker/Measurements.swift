@@ -10,11 +10,11 @@ struct Measurements: Sendable {
     private(set) var workerKill = Percentiles([])
     /// From the freeze of a worker to the next call of each job that it ran.
     private(set) var workerFreeze = Percentiles([])
-    /// From the kill of an App API to the first task that was accepted or advanced after it.
+    /// From the kill of an App API to each settlement and callback that was under way then; see ``Recovery``.
     private(set) var appAPIKill = Percentiles([])
     /// From a kill, restart or wipe of RabbitMQ to the first call that began; from the moment it was back.
     private(set) var rabbit = Percentiles([])
-    /// From the answer to a cancel until the last handler of the task was done; 0 where none ran.
+    /// From the answer to a cancel until the last handler of the task was done; of tasks of which one ran then.
     private(set) var cancelToStopped = Percentiles([])
     /// From a submit's first try to the task's end in the ledger.
     private(set) var submitToEnd = Percentiles([])
@@ -96,9 +96,9 @@ struct Measurements: Sendable {
                 let cancel = evidence.clientCalls[task.key]?.first(where: { $0.kind == .cancel && $0.isAnswered })
             else { return nil }
             let calls = (evidence.jobsByTask[task.id] ?? []).flatMap { evidence.callsByJob[$0.id] ?? [] }
-            // A handler that was killed wrote no end: then only its beginning is known.
-            let last = calls.map { $0.end?.at ?? $0.began }.max() ?? cancel.ended
-            return Swift.max(0, last - cancel.ended)
+            // A handler that was killed wrote no end, but up to then that it was alive.
+            let last = calls.filter { $0.began <= cancel.ended && $0.lastSeen > cancel.ended }.map(\.lastSeen).max()
+            return last.map { $0 - cancel.ended }
         }
     }
 

@@ -7,14 +7,13 @@ struct Recovery: Sendable {
     private let evidence: Evidence
     /// The moments at which any handler was called, ascending.
     private let begins: [Double]
-    /// The moments at which an App API did something: a submit answered, a task ended; ascending.
-    private let steps: [Double]
+    /// What App APIs owed: the moment from which they did, and the moment at which they had done it.
+    private let debts: [(since: Double, paid: Double)]
 
     init(_ evidence: Evidence) {
         self.evidence = evidence
         begins = evidence.callsByJob.values.flatMap { $0.map(\.began) }.sorted()
-        let answers = evidence.history.calls.filter { $0.kind == .submit && $0.isAnswered }.map(\.ended)
-        steps = (answers + evidence.tasks.compactMap(\.finished)).sorted()
+        debts = Self.completions(evidence) + Self.callbacks(evidence)
     }
 
     /// From each such fault of a worker to the next call of each job that it ran.
@@ -47,12 +46,41 @@ struct Recovery: Sendable {
         return durations
     }
 
-    /// From each kill of an App API to the next step of any task.
+    /// From a kill of an App API to each step that was under way then and was done after it: the settlement of an
+    /// answer that a handler had given, and the callback of a task that had ended.
+    ///
+    /// Which of several App APIs held a step is not written down anywhere, so those of all of them count; the longest
+    /// are of the one that was killed. A step that outlived several kills is laid to the last of them.
     func ofAppAPIs() -> [Double] {
-        evidence.history.faults.compactMap { record in
-            guard case .role(let role) = record.fault.target, role.kind == .appAPI, record.fault.kind == .kill
+        let kills = evidence.history.faults.filter { record in
+            guard case .role(let role) = record.fault.target, role.kind == .appAPI else { return false }
+            return record.fault.kind == .kill
+        }.map(\.began).sorted()
+        return debts.compactMap { debt in
+            guard let kill = kills.last(where: { $0 >= debt.since && $0 < debt.paid }) else { return nil }
+            return debt.paid - kill
+        }
+    }
+
+    /// From a handler's answer, or its failure for good, to its settlement in the ledger; those only that its worker
+    /// told of at once.
+    private static func completions(_ evidence: Evidence) -> [(since: Double, paid: Double)] {
+        evidence.jobs.compactMap { job in
+            guard job.state == "succeeded" || job.state == "failed", let paid = job.finished,
+                let call = evidence.callsByJob[job.id]?.last(where: { $0.attempt == job.attempt }),
+                call.ended(.answered, .failed, .refused), !evidence.mayBeLost(call, until: paid)
             else { return nil }
-            return Self.first(of: steps, after: record.began).map { $0 - record.began }
+            return (call.lastSeen, paid)
+        }
+    }
+
+    /// From a task's end to its callback's first arrival; those only that the receiver could be told of.
+    private static func callbacks(_ evidence: Evidence) -> [(since: Double, paid: Double)] {
+        evidence.tasks.compactMap { task in
+            guard let since = task.finished, let paid = evidence.arrivals[task.id]?.first?.at,
+                evidence.disturbances.end(of: .receiver, from: since, to: paid) == nil
+            else { return nil }
+            return (since, paid)
         }
     }
 

@@ -23,6 +23,7 @@ enum Rule: String, Sendable, Hashable, CaseIterable {
     case endStays = "no answer goes back from an end"
     case taskIsFound = "an accepted task is found by its owner"
     case sameData = "ledger, answers and callbacks give the same data"
+    case namesItsTask = "an answer names its task, and a callback its request"
 
     // Whence its result comes.
     case resultOfItsAttempt = "a result comes from the call of the attempt in the row"
@@ -41,6 +42,7 @@ enum Rule: String, Sendable, Hashable, CaseIterable {
     case faultsCostNothing = "only failures of handlers and time limits count as failures"
     case failuresAreBound = "a job that failed as often as it may is failed"
     case poisonIsBound = "deaths and lost workers have causes and bounds"
+    case deployCostsNothing = "a deploy loses no worker and repeats no call"
     case callIsKnown = "every call is of a known job"
     case oneCallPerClaim = "a claim is handed to one call"
     case oneCallAtATime = "two calls of a job overlap only when the older one's worker was lost"
@@ -49,6 +51,7 @@ enum Rule: String, Sendable, Hashable, CaseIterable {
     // Limits.
     case cancelCounts = "a cancelled task ends as cancelled"
     case cancelStops = "a cancelled task starts no handler"
+    case cancelEndsHandlers = "a cancelled task's handlers are stopped"
     case noStartAfterDeadline = "no handler starts after its deadline"
     case noEarlyTimeout = "no task times out before its deadline"
     case deadlineIsKept = "no task outlives its deadline"
@@ -62,6 +65,7 @@ enum Rule: String, Sendable, Hashable, CaseIterable {
     case callbackAfterEnd = "no callback comes before its task's end"
     case callbackArrives = "every callback is delivered"
     case goneStops = "410 stops a callback"
+    case takenStops = "2xx stops a callback"
     case attemptsAreTrue = "a recorded attempt did arrive"
 
     // What surrounds it.

@@ -22,6 +22,8 @@ enum SurroundingRules {
                 found.add(.statisticsAreRight, user, "its statistics were not told")
                 continue
             }
+            // They are asked for a moment after the rows were read: what went on meanwhile is in one of them only.
+            guard (rows[user] ?? []).allSatisfy({ $0.verdict != nil }) else { continue }
             let told = answer["response"] ?? answer
             let ends = Dictionary(grouping: rows[user] ?? [], by: \.state).mapValues(\.count)
             func count(_ states: String...) -> Int { states.reduce(0) { $0 + ends[$1, default: 0] } }

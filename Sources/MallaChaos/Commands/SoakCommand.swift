@@ -21,10 +21,10 @@ struct SoakCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(help: "How many minutes.")
+    @Option(parsing: .unconditional, help: "How many minutes.")
     var minutes = 60
 
-    @Option(help: "Tasks a second.")
+    @Option(parsing: .unconditional, help: "Tasks a second.")
     var rate = 10
 
     @OptionGroup var binaries: BinaryOptions
@@ -34,7 +34,8 @@ struct SoakCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let place = try await ChaosPlace.start(in: "/tmp/malla-soak-\(UUID().uuidString.prefix(8))", binaries.parts())
+        let folder = "/tmp/malla-soak-\(UUID().uuidString.prefix(8).lowercased())"
+        let place = try await ChaosPlace.start(in: folder, try await binaries.parts(), keeping: "chaos/kept/soak")
         Output.say(SoakMinute.head)
         var wrong: [String] = []
         var looks: [SoakMinute] = []

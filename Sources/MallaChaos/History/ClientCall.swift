@@ -29,4 +29,6 @@ struct ClientCall: Sendable, Hashable {
     let status: Int?
     /// The answer's body; null when there was none.
     let answer: JSON
+    /// The App API that was asked; nil when that is not known.
+    var api: Role?
 }

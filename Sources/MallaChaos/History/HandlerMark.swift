@@ -18,6 +18,8 @@ struct HandlerMark: Sendable, Hashable {
         case refused
         /// It noticed that its job is cancelled.
         case stopped
+        /// It goes on without asking whether its job is cancelled: how long one ran that was killed.
+        case alive
     }
 
     let kind: Kind

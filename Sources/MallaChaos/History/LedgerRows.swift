@@ -26,17 +26,28 @@ struct LedgerRows: Sendable, Hashable {
 
     /// Reads the rows of a run's users, who are no other run's.
     ///
-    /// - Parameter sql: runs a query and returns its rows, each an object by column (`row_to_json`).
+    /// - Parameter sql: runs a query, as one statement, and returns its rows, each an object by column (`row_to_json`).
     static func read(users: [String], sql: @Sendable (String) async throws -> [JSON]) async throws -> LedgerRows {
         let list = users.map {
             "'" + $0.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
         }
         let mine = "user_id = ANY(ARRAY[\(list.joined(separator: ", "))]::text[])"
+        // One statement sees one state of the ledger, also while tasks still go on.
+        let tables = [
+            ("tasks", tasks(mine)), ("runs", runs(mine)), ("jobs", jobs(mine)), ("callbacks", callbacks(mine)),
+        ]
+        let query = tables.map { "SELECT '\($0)' AS name, row_to_json(rows) AS row FROM (\($1)) rows" }
         var found = LedgerRows()
-        found.tasks = try await sql(tasks(mine)).map { try text(of: ["output", "error"], in: $0) }
-        found.runs = try await sql(runs(mine)).map(decodingStages)
-        found.jobs = try await sql(jobs(mine)).map { try text(of: ["result", "error"], in: $0) }
-        found.callbacks = try await sql(callbacks(mine))
+        for line in try await sql(query.joined(separator: " UNION ALL ")) {
+            let row = line["row"] ?? .null
+            switch line["name"]?.string {
+            case "tasks": found.tasks.append(try text(of: ["output", "error"], in: row))
+            case "runs": found.runs.append(try decodingStages(row))
+            case "jobs": found.jobs.append(try text(of: ["result", "error"], in: row))
+            case "callbacks": found.callbacks.append(row)
+            default: throw Unreadable(description: "a row of no table: \(line.text)")
+            }
+        }
         return found
     }
 
@@ -110,15 +121,10 @@ struct LedgerRows: Sendable, Hashable {
         guard case .object(var object) = row, let hex = object["stages"]?.string else {
             throw Unreadable(description: "a run has no stages: \(row.text)")
         }
-        let run = try Run(encoded: try bytes(hex))
-        object["stages"] = .array(
-            run.stages.map { stage in
-                [
-                    "status": .string(stage.status.rawValue), "total": .number(JSONNumber(stage.total)),
-                    "succeeded": .number(JSONNumber(stage.succeeded)), "failed": .number(JSONNumber(stage.failed)),
-                ]
-            }
-        )
+        guard let stages = RunBytes.stages(in: try bytes(hex)) else {
+            throw Unreadable(description: "these bytes are not a run: \(row.text)")
+        }
+        object["stages"] = .array(stages)
         return .object(object)
     }
 

@@ -74,7 +74,8 @@ final class ChaosClient: Sendable {
             began: began,
             ended: Self.now,
             status: answer?.head.status,
-            answer: answer.flatMap { try? JSON(parsing: $0.body) } ?? JSON.null
+            answer: answer.flatMap { try? JSON(parsing: $0.body) } ?? JSON.null,
+            api: Role.allCases.filter { $0.kind == .appAPI }.dropFirst(api % apis.count).first
         )
         recorded.withLock { $0.append(call) }
         return call

@@ -78,6 +78,8 @@ enum ChaosHandler {
                     if not deaf and malla.cancelled(self.job):
                         self.mark("stopped")
                         raise malla.Cancelled()
+                    if deaf:
+                        self.mark("alive")
                     time.sleep(max(0, min(0.05, end - time.monotonic())))
 
 

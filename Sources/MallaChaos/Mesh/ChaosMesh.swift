@@ -59,7 +59,7 @@ final class ChaosMesh: Sendable {
     /// Starts servers, proxies and roles, and returns when all roles are ready.
     ///
     /// - Parameters:
-    ///   - folder: a folder below `/tmp` that does not exist or is empty.
+    ///   - folder: a folder below `/tmp` that does not exist, or holds nothing but the definitions.
     ///   - binary: the path of `malla`.
     ///   - definitions: the folder with `apps/` and `services/`.
     ///   - receiverPort: where the receiver of callbacks listens on loopback.
@@ -172,14 +172,18 @@ final class ChaosMesh: Sendable {
     private func url(of role: Role) -> String { "http://127.0.0.1:\(roles[role]?.port ?? 0)" }
 
     /// `scripts/servers.sh` of the package that the binary was built in, else of the working folder.
-    private static func script(near binary: String) throws -> String {
+    ///
+    /// - Throws: ``MeshFailure`` when there is none.
+    static func script(near binary: String) throws(MeshFailure) -> String {
         var parts = binary.split(separator: "/", omittingEmptySubsequences: false)
         while !parts.isEmpty {
             parts.removeLast()
             let candidate = (parts + ["scripts", "servers.sh"]).joined(separator: "/")
             if access(candidate, X_OK) == 0 { return candidate }
         }
-        guard access("scripts/servers.sh", X_OK) == 0 else { throw MeshFailure("no scripts/servers.sh near \(binary)") }
+        guard access("scripts/servers.sh", X_OK) == 0 else {
+            throw MeshFailure("there is no scripts/servers.sh above \(binary) or here")
+        }
         return "scripts/servers.sh"
     }
 }

@@ -26,21 +26,55 @@ enum TextFile {
         }
     }
 
+    /// The bytes of a file that must be there.
+    ///
+    /// - Throws: ``MeshFailure`` with the reason when it can't be read.
+    static func contents(of path: String) throws(MeshFailure) -> [UInt8] {
+        errno = 0
+        guard let bytes = bytes(path) else { throw failure("read", path) }
+        return bytes
+    }
+
     /// The text of a file, or nil when it can't be read.
     static func read(_ path: String) -> String? { bytes(path).map { String(decoding: $0, as: UTF8.self) } }
 
     /// Writes a file, in the place of one that is there.
-    static func write(_ text: String, to path: String) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw MeshFailure("\(path): \(String(cString: strerror(errno)))") }
+    ///
+    /// - Throws: ``MeshFailure`` with the reason when it can't be written.
+    static func write(_ text: String, to path: String) throws(MeshFailure) { try put(text, to: path, O_TRUNC) }
+
+    /// Adds to the end of a file, which is made where there is none.
+    ///
+    /// - Throws: ``MeshFailure`` with the reason when it can't be written.
+    static func append(_ text: String, to path: String) throws(MeshFailure) { try put(text, to: path, O_APPEND) }
+
+    /// Makes a folder, which anyone may read, and those above it.
+    ///
+    /// - Throws: ``MeshFailure`` with the reason when it can't be made.
+    static func makeFolder(_ path: String) throws(MeshFailure) {
+        var made = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            guard mkdir(made, 0o755) == 0 || errno == EEXIST else { throw failure("make", made) }
+        }
+    }
+
+    private static func put(_ text: String, to path: String, _ mode: CInt) throws(MeshFailure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | mode | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw failure("write", path) }
         defer { close(descriptor) }
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Kernel.put($0, to: descriptor) }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw MeshFailure("\(path): \(String(cString: strerror(errno)))") }
+            guard count > 0 else { throw failure("write", path) }
             rest = rest.dropFirst(count)
         }
+    }
+
+    /// What failed, by the kernel's last word.
+    private static func failure(_ verb: String, _ path: String) -> MeshFailure {
+        MeshFailure("can't \(verb) \(path): \(String(cString: strerror(errno)))")
     }
 
     /// Whether another process holds the lock (`flock(2)`) of a file.

@@ -8,7 +8,15 @@ struct CampaignReport: Sendable {
 
     /// What a reader wants first, then the faults, then the times.
     var text: String {
-        [summary, "## Faults\n\n" + faults, "## Times\n\n" + times].joined(separator: "\n\n") + wrong
+        let alone = records.filter(\.isIsolated)
+        let mixed = records.filter { !$0.isIsolated }
+        var parts = [summary, "## Faults\n\n" + faults]
+        if !alone.isEmpty {
+            let only = Set(alone.compactMap { $0.settings?.only }).sorted().map { "`\($0)`" }.joined(separator: ", ")
+            parts.append("## Times of faults that come alone (--only \(only))\n\n" + times(alone))
+        }
+        if !mixed.isEmpty { parts.append("## Times of all faults together\n\n" + times(mixed)) }
+        return parts.joined(separator: "\n\n") + wrong
     }
 
     private var summary: String {
@@ -22,6 +30,8 @@ struct CampaignReport: Sendable {
             | | |
             |---|---|
             | runs | \(records.count) |
+            | settings | \(distinct(settings)) |
+            | malla | \(distinct(records.map { $0.version ?? "not recorded" })) |
             | seeds | \(Self.ranges(records.map(\.seed))) |
             | faults | \(faultCount) |
             | tasks | \(tasks): \(words) |
@@ -29,20 +39,40 @@ struct CampaignReport: Sendable {
             """
     }
 
+    private var settings: [String] {
+        records.map { record in
+            guard let settings = record.settings else { return "not recorded" }
+            let faults = settings.isRolling ? "a rolling restart" : "\(settings.faults) faults"
+            let only = settings.only.isEmpty ? "" : " of `\(settings.only)`"
+            return "\(settings.tasks) tasks, \(faults)\(only)" + (settings.clockJumps ? "" : ", no clock jumps")
+        }
+    }
+
+    /// Each value once, with how often it comes.
+    private func distinct(_ values: [String]) -> String {
+        let counts = values.reduce(into: [:]) { $0[$1, default: 0] += 1 }
+        return counts.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }.joined(separator: "; ")
+    }
+
     private var faults: String {
         let rows = sums(records.map(\.faults)).sorted { $0.key < $1.key }.map { "| \($0.key) | \($0.value) |" }
         return (["| fault | times |", "|---|---|"] + rows).joined(separator: "\n")
     }
 
-    private var times: String {
+    private func times(_ records: [RunRecord]) -> String {
         var values: [String: [Double]] = [:]
         for record in records { values.merge(record.measured) { $0 + $1 } }
+        // What has a bar has a row, also where nothing was measured: that is no proof.
+        for name in Bar.all.keys { values[name, default: []] += [] }
         let rows = values.sorted { $0.key < $1.key }.map { name, values in
             let all = Percentiles(values)
             let cells = [all.at(0.5), all.at(0.99), all.max].map { $0.map(Self.seconds) ?? "" }
-            return "| \(name) | \(all.count) | \(cells.joined(separator: " | ")) |"
+            let bar = Bar.all[name]
+            let held = bar.map { $0.holds(all).map { $0 ? "yes" : "**no**" } ?? "not measured" }
+            return "| \(name) | \(all.count) | \(cells.joined(separator: " | ")) | \(bar?.text ?? "") | \(held ?? "") |"
         }
-        return (["| from … to … | n | p50 | p99 | max |", "|---|---|---|---|---|"] + rows).joined(separator: "\n")
+        let head = ["| from … to … | n | p50 | p99 | max | bar | held |", "|---|---|---|---|---|---|---|"]
+        return (head + rows).joined(separator: "\n")
     }
 
     private var wrong: String {

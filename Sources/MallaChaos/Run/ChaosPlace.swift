@@ -16,6 +16,8 @@ struct ChaosPlace: Sendable {
         var binary: String
         /// The Python that handlers run with.
         var python: String
+        /// What `malla --version` says; nil when it was not asked.
+        var version: String?
     }
 
     let mesh: ChaosMesh
@@ -27,24 +29,31 @@ struct ChaosPlace: Sendable {
         "CALLBACK_RETRIES": "0s,500ms,1s" + String(repeating: ",2s", count: 40),
     ]
 
-    /// Starts servers, receiver and mesh in a new folder.
-    static func start(in folder: String, _ parts: Parts) async throws -> ChaosPlace {
-        // Beside the mesh's folder, which must be empty when it starts.
-        let definitions = folder + "-definitions"
-        try ChaosDefinitions.write(to: definitions)
-        let receiver = try await Receiver.start(secrets: [ChaosMesh.callbackSecret])
+    /// Starts servers, receiver and mesh in a new folder, which is gone again when they do not start.
+    ///
+    /// - Parameter keeping: where the logs go then; nil to keep none.
+    static func start(in folder: String, _ parts: Parts, keeping kept: String? = nil) async throws -> ChaosPlace {
+        try MeshFolder.make(folder)
         do {
-            let mesh = try await ChaosMesh.start(
-                folder: folder,
-                binary: parts.binary,
-                definitions: definitions,
-                receiverPort: receiver.port,
-                python: parts.python,
-                environment: callbacks
-            )
-            return ChaosPlace(mesh: mesh, receiver: receiver)
+            let receiver = try await Receiver.start(secrets: [ChaosMesh.callbackSecret])
+            do {
+                // Within the mesh's folder: its guardian removes that, however the harness ends.
+                try ChaosDefinitions.write(to: folder + "/definitions")
+                let mesh = try await ChaosMesh.start(
+                    folder: folder,
+                    binary: parts.binary,
+                    definitions: folder + "/definitions",
+                    receiverPort: receiver.port,
+                    python: parts.python,
+                    environment: callbacks
+                )
+                return ChaosPlace(mesh: mesh, receiver: receiver)
+            } catch {
+                await receiver.stop()
+                throw error
+            }
         } catch {
-            await receiver.stop()
+            try clear(folder, keeping: kept)
             throw error
         }
     }
@@ -55,19 +64,22 @@ struct ChaosPlace: Sendable {
     func stop(keeping kept: String? = nil) async throws {
         try await mesh.stop()
         await receiver.stop()
-        if let kept { try keep(in: kept) }
-        try FileManager.default.removeItem(atPath: mesh.folder)
-        try FileManager.default.removeItem(atPath: mesh.folder + "-definitions")
+        try Self.clear(mesh.folder, keeping: kept)
+    }
+
+    private static func clear(_ folder: String, keeping kept: String?) throws {
+        if let kept { try keep(folder, in: kept) }
+        try FileManager.default.removeItem(atPath: folder)
     }
 
     /// Copies the roles' and servers' logs and the handlers' journal.
-    private func keep(in kept: String) throws {
+    private static func keep(_ folder: String, in kept: String) throws {
         let files = FileManager.default
         try files.createDirectory(atPath: kept, withIntermediateDirectories: true)
-        for name in try files.contentsOfDirectory(atPath: mesh.folder) {
+        for name in try files.contentsOfDirectory(atPath: folder) {
             guard name.hasSuffix(".log") || name == "log" || name == "logs" || name == "journal" else { continue }
             try? files.removeItem(atPath: "\(kept)/\(name)")
-            try files.copyItem(atPath: "\(mesh.folder)/\(name)", toPath: "\(kept)/\(name)")
+            try files.copyItem(atPath: "\(folder)/\(name)", toPath: "\(kept)/\(name)")
         }
     }
 }

@@ -27,7 +27,13 @@ struct ChaosRun: Sendable {
         let faults =
             settings.isRolling
             ? FaultPlan.rolling(seed: seed)
-            : FaultPlan(seed: seed, count: settings.faults, over: settings.seconds, only: settings.only)
+            : FaultPlan(
+                seed: seed,
+                count: settings.faults,
+                over: settings.seconds,
+                only: settings.only,
+                clockJumps: settings.clockJumps
+            )
         let plan = LoadPlan(
             seed: seed,
             run: run,

@@ -2,9 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-internal import Foundation
 internal import Synchronization
 internal import Workflow
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
 
 /// A file with a line for each run; later campaigns add to it.
 final class RecordFile: Sendable {
@@ -17,30 +22,30 @@ final class RecordFile: Sendable {
     }
 
     let path: String
-    private let file: Mutex<FileHandle>
+    private let writing = Mutex(())
 
-    /// Opens the file, or makes it.
+    /// Makes the file, where there is none yet, and its folder.
+    ///
+    /// - Throws: ``MeshFailure`` when it can't be written.
     init(path: String) throws {
         self.path = path
-        let url = URL(filePath: path)
-        try FileManager.default.createDirectory(
-            at: url.deletingLastPathComponent(),
-            withIntermediateDirectories: true
-        )
-        if !FileManager.default.fileExists(atPath: path) { try Data().write(to: url) }
-        let handle = try FileHandle(forWritingTo: url)
-        try handle.seekToEnd()
-        file = Mutex(handle)
+        let folder = URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)
+        try TextFile.makeFolder(folder)
+        try TextFile.append("", to: path)
     }
 
     /// Adds a record.
+    ///
+    /// - Throws: ``MeshFailure`` when it can't be written.
     func append(_ record: RunRecord) throws {
-        try file.withLock { try $0.write(contentsOf: Data(record.json.bytes + [10])) }
+        try writing.withLock { _ in try TextFile.append(record.json.text + "\n", to: path) }
     }
 
     /// All records of a file.
+    ///
+    /// - Throws: ``MeshFailure`` when it can't be read, ``Damaged`` when a line is none.
     static func read(_ path: String) throws -> [RunRecord] {
-        let lines = try Data(contentsOf: URL(filePath: path)).split(separator: 10)
+        let lines = try TextFile.contents(of: path).split(separator: 10)
         return try lines.enumerated().map { index, line in
             guard let json = try? JSON(parsing: Array(line)), let record = RunRecord(json) else {
                 throw Damaged(path: path, line: index + 1)

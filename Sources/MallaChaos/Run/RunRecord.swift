@@ -19,11 +19,19 @@ struct RunRecord: Sendable {
     let measured: [String: [Double]]
     /// What must not be, as text; a run that broke off says why.
     let contradictions: [String]
+    /// How the run was made; nil in records of before it was kept.
+    var settings: RunSettings?
+    /// What `malla --version` said; nil in records of before it was kept.
+    var version: String?
+
+    /// Whether its faults were chosen by a part of their names, and did not come from all that there are.
+    var isIsolated: Bool { settings.map { !$0.only.isEmpty } ?? false }
 
     /// The line.
     var json: JSON {
         [
-            "seed": .string("\(seed)"), "took": .number(JSONNumber(took)),
+            "seed": .string("\(seed)"), "settings": settings?.json ?? .null,
+            "malla": version.map { .string($0) } ?? .null, "took": .number(JSONNumber(took)),
             "verdicts": Self.object(verdicts) { .number(JSONNumber($0)) },
             "counts": Self.object(counts) { .number(JSONNumber($0)) },
             "faults": Self.object(faults) { .number(JSONNumber($0)) },
@@ -40,6 +48,19 @@ struct RunRecord: Sendable {
 }
 
 extension RunRecord {
+    /// What is kept of a run that broke off.
+    static func brokenOff(seed: UInt64, took: Double, _ reason: String) -> RunRecord {
+        RunRecord(
+            seed: seed,
+            took: took,
+            verdicts: [:],
+            counts: [:],
+            faults: [:],
+            measured: [:],
+            contradictions: [reason]
+        )
+    }
+
     /// What is kept of a history.
     init(_ history: History, took: Double, contradictions: [String]) {
         let measured = Measurements(history)
@@ -69,7 +90,9 @@ extension RunRecord {
             counts: Self.values(json["counts"]) { $0.int },
             faults: Self.values(json["faults"]) { $0.int },
             measured: Self.values(json["measured"]) { $0.array?.compactMap(\.double) },
-            contradictions: contradictions.compactMap(\.string)
+            contradictions: contradictions.compactMap(\.string),
+            settings: RunSettings(json["settings"]),
+            version: json["malla"]?.string
         )
     }
 

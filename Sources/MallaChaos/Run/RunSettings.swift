@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+internal import Workflow
+
 /// How large a run is.
 struct RunSettings: Sendable, Hashable {
     /// How many tasks the clients submit.
@@ -14,6 +16,39 @@ struct RunSettings: Sendable, Hashable {
     var seconds = 8.0
     /// Whether every role is restarted in turn, as a deploy does, in place of random faults.
     var isRolling = false
+    /// Whether clocks can jump; the plan of a seed is another one where they can't.
+    var clockJumps = FakeClock.canJump
     /// How long everything may take to end once all faults are healed.
     var patience: Duration = .seconds(90)
+
+    /// A deploy under load, as long as it takes.
+    static func deploy(tasks: Int) -> RunSettings {
+        RunSettings(tasks: tasks, faults: 0, seconds: FaultPlan.rollingSeconds, isRolling: true)
+    }
+}
+
+extension RunSettings {
+    /// What a record says of them; the patience changes no plan and is left out.
+    var json: JSON {
+        [
+            "tasks": .number(JSONNumber(tasks)), "faults": .number(JSONNumber(faults)), "only": .string(only),
+            "seconds": .number(JSONNumber(seconds)), "rolling": .bool(isRolling), "clock_jumps": .bool(clockJumps),
+        ]
+    }
+
+    /// Reads what a record says; nil when it says none.
+    init?(_ json: JSON?) {
+        guard let json, let tasks = json["tasks"]?.int, let faults = json["faults"]?.int,
+            let only = json["only"]?.string, let seconds = json["seconds"]?.double,
+            let isRolling = json["rolling"]?.bool, let clockJumps = json["clock_jumps"]?.bool
+        else { return nil }
+        self.init(
+            tasks: tasks,
+            faults: faults,
+            only: only,
+            seconds: seconds,
+            isRolling: isRolling,
+            clockJumps: clockJumps
+        )
+    }
 }
