@@ -67,7 +67,8 @@ import Workflow
         for (kind, target) in Self.othersTrouble { #expect(runs(1.6, kind, target) == [broken], "\(target)") }
         // A claim that was on its way when the hint came: the next beat tells.
         let claimed = history { history in
-            history.mapMarks("k5-first-1") { $0.with(at: history.began + ($0.kind == .began ? 1.54 : 4)) }
+            let began = history.began
+            history.mapMarks("k5-first-1") { $0.with(at: began + ($0.kind == .began ? 1.54 : 4)) }
         }
         #expect(claimed.broken == [])
     }
@@ -102,8 +103,9 @@ import Workflow
         // Its process was ended for a neighbour that did not stop.
         let neighbour = deployed { history in
             cutOff(&history)
+            let began = history.began
             history.mapMarks("k5-first-1") { mark in
-                let at = history.began + (mark.kind == .began ? 0.1 : 1.6)
+                let at = began + (mark.kind == .began ? 0.1 : 1.6)
                 return mark.with(kind: mark.kind == .began ? .began : .alive, at: at)
             }
         }
@@ -118,7 +120,7 @@ import Workflow
 
     @Test func aRunIsReadFromItsBytes() throws {
         let times = [UInt8](repeating: 0, count: 16)
-        let stage: [UInt8] = [3, 0, 0, 0, 5, 0, 0, 1, 4, 0, 0, 0, 1]
+        let stage: [UInt8] = [2, 0, 0, 0, 5, 0, 0, 1, 4, 0, 0, 0, 1]
         let bytes = [1, 1] + stage + times
         let stages = try #require(RunBytes.stages(in: bytes))
         #expect(stages == [["status": "succeeded", "total": 5, "succeeded": 260, "failed": 1]])
