@@ -21,31 +21,30 @@ from overload_mesh import ROOT, Mesh
 FORK = multiprocessing.get_context("fork")
 
 
+def write_service(folder: pathlib.Path, name: str, settings: str, handler: "str | None" = None) -> None:
+    """A service's definition, and its handler where it has one of its own."""
+    own = folder / "services" / name
+    own.mkdir()
+    (own / "service.yaml").write_text(f"service: {name}\n{settings}")
+    if handler:
+        (own / f"{name}.py").write_text(handler)
+
+
 def definitions(folder: pathlib.Path) -> pathlib.Path:
     """The benchmark's app and services, and beside them one whose jobs nobody takes and one of large outputs."""
     for part in ("apps/bench", "services/echo-1", "services/echo-2", "services/echo-3"):
         shutil.copytree(ROOT / part, folder / part)
-    slow = folder / "services/slow"
-    slow.mkdir()
-    (slow / "service.yaml").write_text(
-        "service: slow\nengine: process\ncommand: [python3, slow.py]\nconcurrency: 4\nbacklog: 20000\n"
-    )
-    (slow / "slow.py").write_text(
+    write_service(
+        folder, "slow", "engine: process\ncommand: [python3, slow.py]\nconcurrency: 4\nbacklog: 20000\n",
         "import time\n\nimport malla\n\n\ndef run(job):\n    time.sleep(0.02)\n    return job['input']\n\n\n"
-        "malla.serve(run)\n"
+        "malla.serve(run)\n",
     )
-    hold = folder / "services/hold"
-    hold.mkdir()
-    (hold / "service.yaml").write_text("service: hold\nengine: remote\ntimeout: 1h\n")
-    big = folder / "services/big"
-    big.mkdir()
-    (big / "service.yaml").write_text(
-        "service: big\nengine: process\ncommand: [python3, big.py]\nmax_attempts: 1\n"
-    )
-    (big / "big.py").write_text(
+    write_service(folder, "hold", "engine: remote\ntimeout: 1h\n")
+    write_service(
+        folder, "big", "engine: process\ncommand: [python3, big.py]\nmax_attempts: 1\n",
         "import malla\n\n\ndef run(job):\n    text = 'x' * job['input']['bytes']\n"
         "    return malla.media.write(text.encode()) if job['input'].get('media') else {'text': text}\n\n\n"
-        "malla.serve(run)\n"
+        "malla.serve(run)\n",
     )
     app = folder / "apps/giants"
     app.mkdir()

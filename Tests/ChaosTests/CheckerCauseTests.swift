@@ -9,15 +9,9 @@ import Workflow
 
 /// What a cancel, a death or a repeated call may be laid to: the very worker, link or App API, and nothing beside it.
 @Suite struct CheckerCauseTests {
-    private func history(_ change: (inout History) -> Void) -> History {
-        var history = CheckerRightHistory.make(9)
-        change(&history)
-        return history
-    }
-
     @Test func lateCallAfterCancel() {
         func late(_ seconds: Double, _ fault: Fault.Kind?, _ target: Fault.Target, until: Double = 2) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 let answered = history.began + 1.56
                 history.mapMarks("k5-first-1") { $0.with(at: answered + seconds + ($0.kind == .stopped ? 0.1 : 0)) }
                 if let fault { history.fault(fault, target, from: 1, to: until) }
@@ -51,7 +45,7 @@ import Workflow
 
     @Test func aHandlerGoesOnAfterACancel() {
         func runs(_ seconds: Double, _ fault: Fault.Kind?, _ target: Fault.Target, until: Double = 2) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.runsOn(seconds)
                 if let fault { history.fault(fault, target, from: 1, to: until) }
             }.broken
@@ -66,7 +60,7 @@ import Workflow
         #expect(runs(12, .freeze, .role(.worker1), until: 10) == [broken])
         for (kind, target) in Self.othersTrouble { #expect(runs(1.6, kind, target) == [broken], "\(target)") }
         // A claim that was on its way when the hint came: the next beat tells.
-        let claimed = history { history in
+        let claimed = CheckerRightHistory.changed { history in
             let began = history.began
             history.mapMarks("k5-first-1") { $0.with(at: began + ($0.kind == .began ? 1.54 : 4)) }
         }
@@ -75,7 +69,7 @@ import Workflow
 
     @Test func aDeathOfItsWorkersHandlersIsExcused() {
         func died(_ kind: Fault.Kind, _ target: Fault.Target) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.dies("k3-first")
                 history.fault(kind, target, from: 0.2, to: 0.2)
             }.broken
@@ -87,7 +81,7 @@ import Workflow
 
     @Test func aDeployRepeatsWhatFailed() {
         func deployed(_ change: (inout History) -> Void = { _ in }) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.fault(.restart, .role(.appAPI1), from: 0, to: 0.1)
                 history.fault(.restart, .role(.worker1), from: 0.15, to: 3)
                 change(&history)

@@ -9,12 +9,6 @@ import Workflow
 
 /// What looks wrong and is not, because a fault made it so; and that a fault elsewhere excuses nothing.
 @Suite struct CheckerExcuseTests {
-    private func history(_ change: (inout History) -> Void) -> History {
-        var history = CheckerRightHistory.make(9)
-        change(&history)
-        return history
-    }
-
     /// The first attempt of `k3-first` answers, but its worker was lost: only the second counts.
     private func loseAnswer(_ history: inout History) {
         history.mapMarks("k3-first-1") { $0.kind == .failed ? $0.with(kind: .answered, at: $0.at + 0.2) : $0 }
@@ -22,13 +16,13 @@ import Workflow
     }
 
     @Test func answerOfALostWorkerCountsForNothing() {
-        let lost = history {
+        let lost = CheckerRightHistory.changed {
             loseAnswer(&$0)
             $0.fault(.freeze, .role(.worker1), from: 0, to: 8)
         }
         #expect(lost.broken == [])
         for target in Self.elsewhere {
-            let elsewhere = history {
+            let elsewhere = CheckerRightHistory.changed {
                 loseAnswer(&$0)
                 $0.fault(.kill, target, from: 0, to: 8)
             }
@@ -50,14 +44,14 @@ import Workflow
 
     @Test func onlyItsOwnTroubleLosesAWorkersJob() {
         for target in Self.near {
-            let lost = history {
+            let lost = CheckerRightHistory.changed {
                 loseAnswer(&$0)
                 $0.fault(.cut, target, from: 0, to: 8)
             }
             #expect(lost.broken == [], "\(target)")
         }
         // Whose call it was is not known: any worker may have lost it.
-        let nameless = history { history in
+        let nameless = CheckerRightHistory.changed { history in
             loseAnswer(&history)
             history.marks = history.marks.map { $0.nameless }
             history.fault(.freeze, .role(.worker2), from: 0, to: 8)
@@ -67,7 +61,7 @@ import Workflow
 
     @Test func aFailureIsLostOnlyWithItsWorker() {
         func uncounted(_ target: Fault.Target) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.set(\.jobs, "k3-first", ["failures": 0])
                 history.fault(.kill, target, from: 0, to: 1)
             }.broken
@@ -77,7 +71,7 @@ import Workflow
             #expect(uncounted(target) == [Rule.faultsCostNothing.rawValue], "\(target)")
         }
         // Its process was ended with it, for another job's sake.
-        let ended = history { history in
+        let ended = CheckerRightHistory.changed { history in
             history.set(\.jobs, "k3-first", ["failures": 0])
             history.mapMarks("k3-first-1") { $0.with(process: 7) }
         }
@@ -86,7 +80,7 @@ import Workflow
 
     @Test func clientsMayBeRefusedForAWhile() {
         func refused(_ status: Int?) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 let submits = history.calls.filter { $0.kind == .submit && $0.key == "k0" }
                 history.calls += submits.map { $0.with(after: -0.1, status: status, isAnswered: false) }
             }.broken
@@ -99,7 +93,7 @@ import Workflow
 
     @Test func aClientThatGaveUpDuringFaultsProvesNothing() {
         func givenUp(_ until: Double, faultUntil: Double) -> Bool {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.rows.tasks.removeAll { $0["key"]?.string == "k0" }
                 history.mapCalls(.submit, "k0") { $0.with(after: until, status: 503, isAnswered: false) }
                 history.fault(.kill, .server(.postgres), from: 0, to: faultUntil)
@@ -111,7 +105,7 @@ import Workflow
 
     @Test func lostClaimMayBeRepeatedUnderItsNumber() {
         func repeated(_ kind: Fault.Kind, _ server: Server) -> History {
-            history { history in
+            CheckerRightHistory.changed { history in
                 let marks = history.marks.filter { $0.nonce == "k0-first-1" }
                 history.marks += marks.filter { $0.kind == .began }.map { $0.with(at: $0.at - 0.05, nonce: "lost") }
                 history.fault(kind, .server(server), from: 0.05, to: 0.06)
@@ -124,13 +118,13 @@ import Workflow
 
     @Test func mediaAreComparedByTheirReferences() {
         let told: JSON = ["reference": "s3://a/b", "url": "http://s3/b?x=1", "expiresAt": "later"]
-        let hybrid = history { $0.hybrid("k0", told: told) }
+        let hybrid = CheckerRightHistory.changed { $0.hybrid("k0", told: told) }
         #expect(hybrid.broken == [])
     }
 
     @Test func frozenWorkerMayBeginAfterTheDeadline() {
         func late(_ at: Double, _ kind: Fault.Kind) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.mapMarks("k6-first-1") { $0.with(at: CheckerRightHistory.began + at) }
                 history.fault(kind, .role(.worker1), from: 1, to: 9)
             }.broken
@@ -142,7 +136,7 @@ import Workflow
 
     @Test func deadlineWaitsForTheLedger() {
         func ended(at: Double, _ server: Server) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 let moment: JSON = .number(JSONNumber(history.began + at))
                 history.set(\.tasks, "t-k6", ["finished": moment])
                 history.set(\.jobs, "k6-first", ["finished": moment])
@@ -157,7 +151,7 @@ import Workflow
 
     @Test func aCallbackMayStillBeRecordedAtTheEnd() {
         func pending(at moments: [Double], _ key: String = "k0", faultUntil: Double? = nil) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 let first = history.callbacks.filter { $0.id == "c-\(key)" }
                 history.set(\.callbacks, "c-\(key)", ["state": "pending"])
                 history.callbacks += moments.flatMap { moment in first.map { $0.with(after: moment) } }
@@ -178,7 +172,7 @@ import Workflow
     @Test func callbackMayComeAgain() {
         // At least once: its sender may have lost the answer, or says that there was none.
         func twice(_ change: (inout History) -> Void) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.callbacks += history.callbacks.filter { $0.id == "c-k0" }.map { $0.with(after: 2) }
                 change(&history)
             }.broken
@@ -191,7 +185,7 @@ import Workflow
         let made: JSON = [["number": 1, "status": .null], ["number": 2, "status": 200]]
         #expect(twice { $0.set(\.callbacks, "c-k0", ["made": made, "attempts": 2]) } == [])
         func gone(_ fault: Fault.Kind, _ target: Fault.Target) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 history.callbacks += history.callbacks.filter { $0.id == "c-k7" }.map { $0.with(after: 9) }
                 history.fault(fault, target, from: 1.65, to: 3)
             }.broken
@@ -200,7 +194,7 @@ import Workflow
         #expect(gone(.cut, .link(Link(from: .appAPI1, to: .receiver))) == [])
         #expect(gone(.kill, .server(.postgres)) == [])
         #expect(gone(.kill, .role(.worker1)) == [Rule.goneStops.rawValue])
-        let replayed = history { history in
+        let replayed = CheckerRightHistory.changed { history in
             history.callbacks += history.callbacks.filter { $0.id == "c-k7" }.map { $0.with(after: 9) }
             let poll = history.calls.first { $0.kind == .poll && $0.key == "k7" }
             if let poll { history.calls.append(poll.with(kind: .replay)) }
@@ -210,7 +204,7 @@ import Workflow
 
     @Test func handlersKilledTwicePoisonAJob() {
         func killed(_ times: Int) -> Set<String> {
-            history { history in
+            CheckerRightHistory.changed { history in
                 let index = history.tasks.firstIndex { $0.key == "k8" } ?? 0
                 let task = history.tasks[index]
                 history.tasks[index] = PlannedTask(
@@ -234,7 +228,7 @@ import Workflow
     }
 
     @Test func timedOutAttemptCountsAsFailure() {
-        let timedOut = history { history in
+        let timedOut = CheckerRightHistory.changed { history in
             history.mapMarks("k3-first-1") { $0.kind == .failed ? nil : $0 }
             history.set(\.jobs, "k3-first", ["timeout": 0.15])
         }

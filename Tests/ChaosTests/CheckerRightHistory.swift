@@ -33,6 +33,13 @@ struct CheckerRightHistory {
         var from: JSON = .null
     }
 
+    /// A task of every kind, and something changed.
+    static func changed(_ change: (inout History) -> Void) -> History {
+        var history = make(kinds.count)
+        change(&history)
+        return history
+    }
+
     static func make(_ count: Int) -> History {
         var builder = CheckerRightHistory()
         for index in 0..<count { builder.add(index) }

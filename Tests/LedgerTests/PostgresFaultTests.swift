@@ -69,6 +69,32 @@ struct PostgresFaultTests {
         }
     }
 
+    /// As when its process is frozen there: nothing has locked the jobs yet, so they are claimed meanwhile.
+    @Test func aCancelHeldUpInItsTransactionEndsJobsWhenItWritesNotBefore() async throws {
+        try await PostgresTestSchema.with { schema in
+            let ledger = schema.ledger()
+            try await ledger.migrate()
+            let fixture = try await LedgerFixture(ledger: ledger, advanceClock: nil)
+            let task = try await fixture.accept(fixture.fanAll, payload: "{\"n\":3}")
+            let held = HeldFinishing()
+            async let settled = ledger.settle(
+                [],
+                tasks: [TaskSettlement(task: task, event: .cancelled)],
+                finishing: held
+            )
+            for await _ in held.reached { break }
+            let claimed = try await fixture.claimOne()
+            held.goOn.signal()
+            let outcome = try await settled
+            #expect(outcome.cancelled.map(\.id) == [claimed.job.id])
+            for job in try await ledger.jobs(ofTask: task, limit: 3) {
+                let end = try #require(job.finishedAt)
+                #expect(job.state == .cancelled && end > job.startedAt ?? job.createdAt)
+            }
+            await ledger.close()
+        }
+    }
+
     @Test(.needs(.privateServers)) func whatWasAcceptedOutlivesAKilledServer() async throws {
         // Servers of this test's own: others use the shared ones meanwhile.
         let folder = "/tmp/malla-ledger-\(MeshID())"

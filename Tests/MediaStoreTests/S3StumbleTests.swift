@@ -58,6 +58,19 @@ import Testing
         #expect(server.lines.count { $0 == "DELETE /b/k" } == 1)
     }
 
+    /// All were signed by the wrong clock; the first refusal that arrives sets it, and the others must not be taken
+    /// for refusals of another kind, nor set it once more.
+    @Test func refusalsOfOneWrongClockThatComeTogetherAreAllTriedAgain() async throws {
+        server.state.withLock { $0.ahead = .seconds(3600) }
+        server.state.withLock { $0.refusesTogether = 8 }
+        try await withThrowingTaskGroup { group in
+            for index in 0..<8 { group.addTask { try await put("k\(index)", size: 100) } }
+            try await group.waitForAll()
+        }
+        try await put("after", size: 100)
+        #expect(server.lines.count == 17)
+    }
+
     @Test func fleetingErrorsAreTriedAgain() async throws {
         for fault in [
             StumblingS3.Fault.answer(500, "InternalError"), .answer(503, "SlowDown"), .answer(503, ""),

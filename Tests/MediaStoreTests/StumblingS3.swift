@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Foundation
 import Plumbing
 import Synchronization
 
@@ -46,6 +47,8 @@ final class StumblingS3: Sendable {
         var lastTag = 0
         /// How far its clock is before this machine's; it refuses what is signed 15 minutes off.
         var ahead: Duration?
+        /// How many requests have to have come before the first is refused for its time.
+        var refusesTogether = 1
 
         mutating func put(_ path: String, _ bytes: [UInt8], type: String?) {
             lastTag += 1
@@ -102,6 +105,7 @@ final class StumblingS3: Sendable {
             let server = Timestamp.now + ahead
             let stamp = seen.headers["x-amz-date"].flatMap(Self.moment)
             if stamp.map({ abs(($0 - server) / .seconds(1)) > 900 }) ?? true {
+                awaitCompany()
                 let body = seen.method == "HEAD" ? [] : Self.error("RequestTimeTooSkewed")
                 let answer = StumblingAnswer(status: 403, headers: ["Date: \(Self.httpDate(server))"])
                 return connection.send(answer.head(length: body.count), body)
@@ -129,6 +133,12 @@ final class StumblingS3: Sendable {
             let answer = state.withLock { [seen] in $0.perform(seen, body) }
             return connection.send(answer.head(length: answer.body.count), seen.method == "HEAD" ? [] : answer.body)
         }
+    }
+
+    /// Waits, on the connection's own thread, until as many requests have come as are refused together.
+    private func awaitCompany() {
+        let patience = ContinuousClock.now + .seconds(20)
+        while state.withLock({ $0.seen.count < $0.refusesTogether }), .now < patience { usleep(1000) }
     }
 
     /// Reads `20261121T000516Z`.

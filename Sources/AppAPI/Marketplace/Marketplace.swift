@@ -65,8 +65,8 @@ struct Marketplace: Sendable {
             buffer = try await request.body.collect(upTo: settings.maxBody)
         } catch let error as any HTTPResponseError where error.status.code == 413 {
             throw tooLarge
-        } catch is CancellationError {
-            throw CancellationError()
+        } catch let error as CancellationError {
+            throw error
         } catch {
             throw MarketplaceRefusal.invalid("body", "it broke off before its end, or its chunks can't be read")
         }

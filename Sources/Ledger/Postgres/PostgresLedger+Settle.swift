@@ -74,7 +74,7 @@ extension PostgresLedger {
                     before: jobs,
                     at: now
                 )
-                return try await write(writes, attempts: attempts, at: now, on: connection)
+                return try await write(writes, attempts: attempts, on: connection)
             }
         }
     }
@@ -180,7 +180,6 @@ extension PostgresLedger {
     private func write(
         _ writes: SettleWrites,
         attempts: [JobID: AttemptRecord],
-        at now: Timestamp,
         on connection: PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
         var calls: [PostgresCall] = []
@@ -195,8 +194,8 @@ extension PostgresLedger {
             let stage = cancellation.stage.map { Int32(clamping: $0) }
             calls.append(
                 stage == nil
-                    ? PostgresCall(Self.cancelTask, [cancellation.task, now, reason, cancellation.state.code])
-                    : PostgresCall(Self.cancelStage, [cancellation.task, now, reason, cancellation.state.code, stage])
+                    ? PostgresCall(Self.cancelTask, [cancellation.task, reason, cancellation.state.code])
+                    : PostgresCall(Self.cancelStage, [cancellation.task, reason, cancellation.state.code, stage])
             )
         }
         if !writes.runs.isEmpty { calls.append(PostgresCall(Self.updateRuns, Self.runParameters(writes.runs))) }

@@ -95,14 +95,15 @@ extension PostgresLedger {
     /// The inputs of direct jobs whose callers are told of their ends.
     static let readInputs = PostgresStatement("read_inputs", "SELECT id, input FROM jobs WHERE id = ANY($1::uuid[])")
 
+    /// These jobs have not been locked: they may have been claimed since the transaction read the clock, so they end now.
     private static func cancel(_ name: String, _ filter: String) -> PostgresStatement {
-        let outcome = "CASE $4::smallint WHEN 5 THEN 'timed_out' ELSE 'cancelled' END"
+        let outcome = "CASE $3::smallint WHEN 5 THEN 'timed_out' ELSE 'cancelled' END"
         return PostgresStatement(
             name,
             """
-            UPDATE jobs j SET state = $4::smallint, run_after = NULL, lease_until = NULL,
-                finished_at = $2::timestamptz, error = $3::bytea,
-                error_category = CASE $4::smallint WHEN 5 THEN 'timeout' ELSE 'cancelled' END,
+            UPDATE jobs j SET state = $3::smallint, run_after = NULL, lease_until = NULL,
+                finished_at = clock_timestamp(), error = $2::bytea,
+                error_category = CASE $3::smallint WHEN 5 THEN 'timeout' ELSE 'cancelled' END,
                 history = CASE WHEN j.state = 1 THEN \(StoredAttempt.appendPresent(outcome: outcome))
                     ELSE j.history END
             WHERE j.task_id = $1::uuid AND j.state IN (0, 1)\(filter) RETURNING \(PostgresJobColumns.list("j."))
@@ -111,7 +112,7 @@ extension PostgresLedger {
     }
 
     static let cancelTask = cancel("cancel_task", "")
-    static let cancelStage = cancel("cancel_stage", " AND j.stage = $5::int")
+    static let cancelStage = cancel("cancel_stage", " AND j.stage = $4::int")
 
     static let updateRuns = PostgresStatement(
         "update_runs",

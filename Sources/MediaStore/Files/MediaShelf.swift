@@ -43,19 +43,11 @@ actor MediaShelf {
         // What can't be listed or removed costs room, and nothing else.
         for name in (try? FileManager.default.contentsOfDirectory(atPath: incoming)) ?? [] {
             var status = stat()
-            guard lstat("\(incoming)/\(name)", &status) == 0, time(nil) - Self.changed(status) > 86_400 else {
+            guard lstat("\(incoming)/\(name)", &status) == 0, time(nil) - status.changedAt > 86_400 else {
                 continue
             }
             unlink("\(incoming)/\(name)")
         }
-    }
-
-    private static func changed(_ status: stat) -> time_t {
-        #if canImport(Glibc)
-        status.st_mtim.tv_sec
-        #else
-        status.st_mtimespec.tv_sec
-        #endif
     }
 
     func write(_ bytes: [UInt8], to file: MediaFile) throws(MediaError) {

@@ -18,15 +18,18 @@ final class S3Clock: Sendable {
     /// The moment by the server's clock.
     var now: Timestamp { .now + ahead.withLock { $0 } }
 
-    /// Learns from a refusal whose `Date` is far from ``now``; tells whether it did, so that it is worth another try.
-    func learns(from head: TransferHead) -> Bool {
+    /// Learns from a refusal whose `Date` is far from the moment it was signed at; tells whether it is worth another
+    /// try.
+    ///
+    /// By then another refusal may have set the clock already: it is the request that was signed by a wrong one.
+    func learns(from head: TransferHead, signedAt moment: Timestamp) -> Bool {
         // AWS says 403, others 400.
         guard [400, 403].contains(head.status), let date = head["date"].flatMap({ Timestamp(httpDate: $0) }) else {
             return false
         }
-        let off = date - now
+        let off = date - moment
         guard max(off, .zero - off) > Self.tolerance else { return false }
-        ahead.withLock { $0 += off }
+        ahead.withLock { $0 = date - .now }
         return true
     }
 }

@@ -53,10 +53,11 @@ struct S3Link: Sendable {
         var mayTryAgain: Bool { isRetried && failures + 1 < tries && ContinuousClock.now - started < timeout }
         while true {
             // Signed anew each time, since a signature grows old.
-            let request = signed(method, key, query, headers, body, payload, timeout)
+            let moment = clock.now
+            let request = signed(method, key, query, headers, body, payload, timeout, at: moment)
             do {
                 let answer = try await transfer.send(request)
-                if !hasLearnt, clock.learns(from: answer.head) {
+                if !hasLearnt, clock.learns(from: answer.head, signedAt: moment) {
                     hasLearnt = true
                     continue
                 }
@@ -75,10 +76,14 @@ struct S3Link: Sendable {
         key: String,
         headers: [(name: String, value: String)]
     ) async throws(MediaError) -> (head: TransferHead, body: ByteStream) {
+        func get(at moment: Timestamp) -> TransferRequest {
+            signed("GET", key, [], headers, nil, Self.sha256([]), Self.patience, at: moment)
+        }
         do {
-            let answer = try await transfer.stream(signed("GET", key, [], headers, nil, Self.sha256([]), Self.patience))
-            guard clock.learns(from: answer.head) else { return answer }
-            return try await transfer.stream(signed("GET", key, [], headers, nil, Self.sha256([]), Self.patience))
+            let moment = clock.now
+            let answer = try await transfer.stream(get(at: moment))
+            guard clock.learns(from: answer.head, signedAt: moment) else { return answer }
+            return try await transfer.stream(get(at: clock.now))
         } catch {
             throw Self.translate(error)
         }
@@ -99,7 +104,8 @@ struct S3Link: Sendable {
         _ headers: [(name: String, value: String)],
         _ body: [UInt8]?,
         _ payload: String,
-        _ timeout: Duration
+        _ timeout: Duration,
+        at moment: Timestamp
     ) -> TransferRequest {
         let address = settings.address(of: key)
         let all = signer.headers(
@@ -108,7 +114,7 @@ struct S3Link: Sendable {
             query: query,
             headers: [("host", address.host)] + headers,
             payloadHash: payload,
-            at: clock.now
+            at: moment
         )
         return TransferRequest(
             method,

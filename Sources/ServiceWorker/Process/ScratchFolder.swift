@@ -94,7 +94,7 @@ final class ScratchFolder: Sendable {
         }
         let lock = open("\(path)/\(lockName)", O_RDWR | O_NOFOLLOW | O_CLOEXEC)
         guard lock >= 0 else {
-            guard errno == ENOENT, Double(changed(status)) + settling < Date().timeIntervalSince1970 else {
+            guard errno == ENOENT, Double(status.changedAt) + settling < Date().timeIntervalSince1970 else {
                 return false
             }
             remove(path)
@@ -104,14 +104,6 @@ final class ScratchFolder: Sendable {
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { return false }
         remove(path)
         return true
-    }
-
-    private static func changed(_ status: stat) -> time_t {
-        #if canImport(Glibc)
-        status.st_mtim.tv_sec
-        #else
-        status.st_mtimespec.tv_sec
-        #endif
     }
 
     private static func claim(_ path: String) -> Result<Held, ScratchFault> {
