@@ -58,9 +58,10 @@ let package = Package(
         cLibrary("CHiredis", pkgConfig: "hiredis", apt: "libhiredis-dev"),
         cLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
         cLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+        .systemLibrary(name: "CMalloc", path: "Sources/C/CMalloc"),
 
         // Layer 1
-        .target(name: "Plumbing", dependencies: [logging]),
+        .target(name: "Plumbing", dependencies: ["CMalloc", logging]),
 
         // Layer 2
         .target(name: "Workflow", dependencies: ["Plumbing", yams, crypto]),

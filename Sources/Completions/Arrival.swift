@@ -6,4 +6,6 @@
 struct Arrival: Sendable {
     let receipt: Receipt
     let body: [UInt8]
+    /// Its trace, which jobs of one task share.
+    let trace: String?
 }

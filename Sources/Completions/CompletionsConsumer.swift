@@ -43,7 +43,7 @@ public struct CompletionsConsumer: Service {
 
     /// Consumes until the graceful shutdown; what is being settled then may end.
     public func run() async throws {
-        let inbox = Inbox<Arrival>()
+        let inbox = Inbox<Arrival> { $0.trace }
         // Beside the others, and never so many that a media store that is away blocks a queue for them.
         let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 4))
         await withTaskGroup(of: CompletionQueue?.self) { subscribing in
@@ -65,6 +65,7 @@ public struct CompletionsConsumer: Service {
                 group.addTask {
                     while let batch = await inbox.take(upTo: Self.batchSize) {
                         await settling.settle(batch, large: large)
+                        inbox.done(batch)
                     }
                 }
             }
@@ -100,7 +101,9 @@ public struct CompletionsConsumer: Service {
                     try await broker.declare(name)
                     let subscription = try await broker.consume(name, prefetch: prefetch) { deliveries in
                         inbox.put(
-                            deliveries.map { Arrival(receipt: Receipt(queue: queue, tag: $0.tag), body: $0.body) }
+                            deliveries.map {
+                                Arrival(receipt: Receipt(queue: queue, tag: $0.tag), body: $0.body, trace: $0.trace)
+                            }
                         )
                     }
                     queue.attach(subscription)

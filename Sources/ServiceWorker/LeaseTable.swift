@@ -42,6 +42,8 @@ final class LeaseTable: Sendable {
 
     private struct State {
         var entries: [LeaseID: Entry] = [:]
+        /// The leases of claims that have not been answered, and whether each was stopped already.
+        var expected: [LeaseID: Bool] = [:]
         var runningCount = 0
         var idleWaiters: [OneShot<Void>] = []
         var timer: Task<Void, Never>?
@@ -58,16 +60,26 @@ final class LeaseTable: Sendable {
     /// How many jobs run.
     var running: Int { state.withLock { $0.runningCount } }
 
+    /// Jobs are asked for with these leases: a hint that stops one of them may be faster than the claim's answer.
+    func expect(_ leases: [LeaseID]) {
+        state.withLock { state in
+            for lease in leases where state.expected[lease] == nil { state.expected[lease] = false }
+        }
+    }
+
+    /// The claim was answered; what it gave has been added.
+    func expectNoMore(_ leases: [LeaseID]) {
+        state.withLock { state in
+            for lease in leases { state.expected[lease] = nil }
+        }
+    }
+
     /// Takes in a job that was claimed.
     func add(_ job: Job, lease: LeaseID, claimedAt: Instant, word: LeaseWord, limit: Limit?) {
         state.withLock { state in
-            state.entries[lease] = Entry(
-                job: job,
-                lease: lease,
-                claimedAt: claimedAt,
-                word: word,
-                limit: limit
-            )
+            var entry = Entry(job: job, lease: lease, claimedAt: claimedAt, word: word, limit: limit)
+            if state.expected[lease] == true { entry.stopReason = .hinted }
+            state.entries[lease] = entry
             state.runningCount += 1
         }
         if let limit { watch(until: limit.at) }
@@ -123,6 +135,19 @@ final class LeaseTable: Sendable {
         if mayRun, let limit { watch(until: limit.at) }
         return mayRun
     }
+
+    /// Stops what a hint says was cancelled, or will have it stopped as soon as the claim that it came from is answered.
+    func hint(_ lease: LeaseID) {
+        let isEarly = state.withLock { state -> Bool in
+            guard state.entries[lease] == nil, state.expected[lease] != nil else { return false }
+            state.expected[lease] = true
+            return true
+        }
+        if !isEarly { stop(lease, .hinted) }
+    }
+
+    /// How many leases were stopped before their claims were answered.
+    var stoppedEarly: Int { state.withLock { $0.expected.values.count { $0 } } }
 
     /// Stops a running job; the first reason counts, but that the ledger has forgotten it counts always.
     @discardableResult

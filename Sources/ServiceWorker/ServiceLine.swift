@@ -128,6 +128,7 @@ actor ServiceLine {
     private func claim(_ leases: [LeaseID]) async {
         let claim = ClaimMoment(sentAt: .now, beatAt: floor.lastBeat, isRepeated: unanswered == leases)
         unanswered = leases
+        floor.leases.expect(leases)
         do throws(LedgerError) {
             let records = try await floor.ports.ledger.claim(service: service.name, worker: floor.id, leases: leases)
             unanswered = []
@@ -135,6 +136,7 @@ actor ServiceLine {
             if !tickets.isEmpty { subscription?.settle(tickets, .acknowledged) }
             metrics.surplus(surplus)
             for record in records { start(record, claim) }
+            floor.leases.expectNoMore(leases)
             metrics.runs(desk.running)
         } catch {
             floor.log.warning("jobs could not be claimed, the claim is repeated", metadata: serviceMetadata(error))

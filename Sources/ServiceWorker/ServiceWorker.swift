@@ -78,7 +78,7 @@ public actor ServiceWorker: Service {
             Task {
                 for await hint in floor.ports.results.hints() {
                     guard case .cancelled(let leases) = hint else { continue }
-                    for lease in leases { floor.leases.stop(lease, .hinted) }
+                    for lease in leases { floor.leases.hint(lease) }
                 }
             },
         ]

@@ -5,7 +5,7 @@
 import Foundation
 import Testing
 
-/// Holds the table of layers: imports go strictly downward, C is seen by adapters and HTTPTransfer alone.
+/// Holds the table of layers: imports go strictly downward, C is seen by adapters, HTTPTransfer and Plumbing alone.
 @Suite struct LayoutTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("Sources")
@@ -13,7 +13,7 @@ import Testing
     /// Folder (the longest match wins), target, layer.
     private static let targets: [(folder: String, target: String, layer: Int)] = [
         ("C/CRabbitMQ", "CRabbitMQ", 0), ("C/CHiredis", "CHiredis", 0), ("C/CPostgres", "CPostgres", 0),
-        ("C/CCurl", "CCurl", 0), ("Plumbing", "Plumbing", 1), ("Workflow", "Workflow", 2),
+        ("C/CCurl", "CCurl", 0), ("C/CMalloc", "CMalloc", 0), ("Plumbing", "Plumbing", 1), ("Workflow", "Workflow", 2),
         ("BrokerClient", "BrokerClient", 3), ("Ledger", "Ledger", 3), ("ResultStore", "ResultStore", 3),
         ("MediaStore", "MediaStore", 3), ("HTTPTransfer", "HTTPTransfer", 3),
         ("BrokerClient/RabbitMQ", "BrokerRabbitMQ", 4), ("BrokerClient/InProcess", "BrokerInProcess", 4),
@@ -30,7 +30,7 @@ import Testing
     private static let roles = shared.union(["AppAPI", "ServiceAPI", "ServiceWorker"])
     private static let mayImportC: [String: String] = [
         "BrokerRabbitMQ": "CRabbitMQ", "ResultStoreRedis": "CHiredis", "LedgerPostgres": "CPostgres",
-        "HTTPTransfer": "CCurl",
+        "HTTPTransfer": "CCurl", "Plumbing": "CMalloc",
     ]
 
     private static func files() throws -> [(path: String, text: String)] {

@@ -98,13 +98,22 @@ import Workflow
         await fixture.end()
     }
 
-    @Test func aGreatLossIsReplacedInSteps() async throws {
+    /// Neither a hand-over nor a count fills a queue beyond the limit, and both fill it up again once it is emptier.
+    @Test func aGiantsTicketsAreMadeAsTheyAreTaken() async throws {
         let fixture = try await ServiceFixture()
-        try await fixture.create(TicketLoop.replacementLimit + 1, service: "beta")
+        let limit = Admission.ticketLimit
+        let jobs = try await fixture.create(limit + 10, service: "beta")
+        let handOver = HandOver(entries: jobs.map { .init(job: $0.id, service: "beta", definition: "", trace: nil) })
+        #expect(fixture.admission.take(handOver).isEmpty)
+        #expect(try await fixture.depth("beta") == limit)
         try await fixture.tickets.countTickets()
-        #expect(try await fixture.depth("beta") == TicketLoop.replacementLimit)
+        #expect(try await fixture.depth("beta") == limit)
+        #expect(try await fixture.takeTickets(limit, of: "beta").count == limit)
+        fixture.admission.post(Array(jobs.prefix(3)))
+        #expect(try await fixture.depth("beta") == 0, "what was taken is not known before the next count")
         try await fixture.tickets.countTickets()
-        #expect(try await fixture.depth("beta") == TicketLoop.replacementLimit + 1)
+        #expect(try await fixture.depth("beta") == limit)
+        #expect(fixture.admission.reserve(Int.max / 2, of: "beta") == limit + 10, "all that is due counts as waiting")
         await fixture.end()
     }
 

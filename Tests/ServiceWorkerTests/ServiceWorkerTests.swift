@@ -89,6 +89,33 @@ import Workflow
         await worker.drain(timeout: .seconds(5))
     }
 
+    @Test("A cancel hint that is faster than the claim's answer keeps the handler from starting")
+    func cancelsBeforeTheClaimIsAnswered() async throws {
+        let fixture = try await WorkerFixture()
+        let handler = HoldHandler()
+        handler.open()
+        let worker = fixture.worker(handler) { $0.beatInterval = .seconds(2) }
+        let (claimed, sink) = AsyncStream<Void>.makeStream()
+        let answer = OneShot<Void>()
+        fixture.ledger.whenClaimed {
+            sink.yield()
+            _ = try? await answer.value()
+        }
+        await worker.start()
+        let job = try await fixture.add(1)[0]
+        _ = await claimed.first(1)
+        let lease = try #require(try await fixture.inner.job(job.id)?.job.lease)
+        let cancel = Settlement(job: job.id, event: .cancelled)
+        _ = try await fixture.inner.settle([cancel], tasks: [], finishing: DirectFinishing())
+        fixture.results.tell(.cancelled([lease]))
+        try await until { worker.floor.leases.stoppedEarly == 1 }
+        answer.finish(.success(()))
+        let next = try await fixture.add(1)[0]
+        #expect(await handler.started.first(1).first?.id == next.id, "the cancelled one never started")
+        #expect(worker.floor.leases.stoppedEarly == 0)
+        await worker.drain(timeout: .seconds(5))
+    }
+
     @Test("A hint that the ledger knows nothing of costs no job")
     func survivesWrongHint() async throws {
         let fixture = try await WorkerFixture()

@@ -31,6 +31,8 @@ public final class Admission: Sendable {
         var foreign: Set<String> = []
         /// The services whose queues hold so many more tickets than jobs that they get no further ones.
         var surplus: Set<String> = []
+        /// How many tickets a queue held when it was last counted, and those made since.
+        var tickets: [String: Int] = [:]
     }
 
     /// A change worth a line in the log.
@@ -40,6 +42,10 @@ public final class Admission: Sendable {
         case unknown(service: String)
     }
 
+    /// How many tickets a queue holds at most: a second's work for any service.
+    ///
+    /// The rest is made as they are taken: the broker need not carry a giant's ten thousand for which nobody has a slot.
+    static let ticketLimit = 5000
     /// How many foreign services and versions are logged at all.
     private static let foreignLimit = 256
 
@@ -102,7 +108,7 @@ public final class Admission: Sendable {
                     }
                 }
                 taken.insert(service.name)
-                if takesTickets(service, state) { messages.append(ticket(of: entry)) }
+                if takesTicket(service, &state) { messages.append(ticket(of: entry)) }
             }
         }
         if !messages.isEmpty { broker.post(messages) }
@@ -129,9 +135,9 @@ public final class Admission: Sendable {
     func post(_ jobs: [Job]) {
         guard !jobs.isEmpty else { return }
         let open = state.withLock { state in
-            services.values.filter { takesTickets($0, state) }.reduce(into: Set<String>()) { $0.insert($1.name) }
+            jobs.filter { job in services[job.service].map { takesTicket($0, &state) } ?? false }
         }
-        let messages = jobs.filter { open.contains($0.service) }.map { job in
+        let messages = open.map { job in
             Message(queue: QueueName.tickets(service: job.service), body: Ticket(job: job.id).body, trace: job.trace)
         }
         guard !messages.isEmpty else { return }
@@ -139,8 +145,14 @@ public final class Admission: Sendable {
         tickets.increment(by: messages.count)
     }
 
-    private func takesTickets(_ service: ServiceDefinition, _ state: borrowing State) -> Bool {
-        service.engine != .remote && !state.surplus.contains(service.name)
+    /// Whether one more ticket is to be made now, which is counted; the others are replaced like lost ones.
+    private func takesTicket(_ service: ServiceDefinition, _ state: inout State) -> Bool {
+        let tickets = state.tickets[service.name, default: 0]
+        guard service.engine != .remote, !state.surplus.contains(service.name), tickets < Self.ticketLimit else {
+            return false
+        }
+        state.tickets[service.name] = tickets + 1
+        return true
     }
 
     private func ticket(of entry: HandOver.Entry) -> Message {
@@ -193,10 +205,11 @@ public final class Admission: Sendable {
         }
     }
 
-    /// Notes whether a queue holds far more tickets than its service has due jobs: workers that claim over HTTP take
-    /// none away.
-    func note(surplus isSurplus: Bool, of service: String) {
+    /// Notes how many tickets a queue holds, and whether that is far more than its service has due jobs: workers that
+    /// claim over HTTP take none away.
+    func note(tickets: Int, isSurplus: Bool, of service: String) {
         state.withLock { state in
+            state.tickets[service] = tickets
             if isSurplus { state.surplus.insert(service) } else { state.surplus.remove(service) }
         }
     }

@@ -32,8 +32,6 @@ struct TicketLoop: Service {
     private var ledger: any Ledger { parts.ledger }
     private var broker: any Broker { parts.broker }
 
-    /// The most tickets that one turn replaces per service.
-    static let replacementLimit = 5000
     /// How many more tickets than due jobs a queue may hold before it gets no further ones.
     static let surplusLimit = 1000
 
@@ -135,9 +133,9 @@ struct TicketLoop: Service {
                 continue
             }
             do throws(BrokerError) {
-                let tickets = try await replaceTickets(of: load)
-                // A surplus ticket, say of a cancelled job, stands for nobody; a job set aside has no ticket yet.
-                admission.recount([load.service: min(tickets, load.waiting)])
+                try await replaceTickets(of: load)
+                // A job that was set aside does not wait yet.
+                admission.recount([load.service: load.due])
             } catch {
                 admission.recount([load.service: load.waiting])
                 if fault == nil || error.isRetriable { fault = error }
@@ -146,21 +144,20 @@ struct TicketLoop: Service {
         if let fault { throw fault }
     }
 
-    /// Publishes the tickets that a queue lacks; returns how many it has then.
-    private func replaceTickets(of load: ServiceLoad) async throws(BrokerError) -> Int {
+    /// Publishes the tickets that a queue lacks.
+    private func replaceTickets(of load: ServiceLoad) async throws(BrokerError) {
         let queue = QueueName.tickets(service: load.service)
         var depth = 0
         if let found = try await broker.depth(of: queue) { depth = found } else { try await broker.declare(queue) }
-        admission.note(surplus: depth - load.due > Self.surplusLimit, of: load.service)
-        let missing = min(load.due - depth, Self.replacementLimit)
-        guard missing > 0 else { return depth }
+        let missing = max(0, min(load.due, Admission.ticketLimit) - depth)
+        admission.note(tickets: depth + missing, isSurplus: depth - load.due > Self.surplusLimit, of: load.service)
+        guard missing > 0 else { return }
         try await broker.publish(Array(repeating: Message(queue: queue, body: Ticket(job: nil).body), count: missing))
         Counter(label: "malla_tickets_replaced_total", dimensions: [("service", load.service)]).increment(by: missing)
         logger.debug(
             "tickets were replaced",
             metadata: [LogKey.service: "\(load.service)", LogKey.count: "\(missing)"]
         )
-        return depth + missing
     }
 
     /// The services that workers elsewhere take jobs of, at whichever Service API.

@@ -1,0 +1,9 @@
+/* Malla - a mesh that turns AI models into services
+ * SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 the Malla authors
+ */
+#pragma once
+#include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
