@@ -92,6 +92,9 @@ public struct CallbackDelivery: Sendable {
         return verdict.status != nil
     }
 
+    /// The moment by the clock that callbacks' holds are measured by.
+    var now: Timestamp { clock.now }
+
     /// Keeps callbacks this process's for a while longer.
     func hold(_ callbacks: [MeshID]) async throws(LedgerError) {
         try await ledger.holdCallbacks(callbacks, for: CallbackRecord.hold)

@@ -83,18 +83,21 @@ public final class CallbackSender: Service {
         }
     }
 
-    /// Takes callbacks whose hold is this process's; one that is already here is passed over.
+    /// Takes callbacks whose hold is this process's; one that is already here is passed over, and one whose hold is over
+    /// by the ledger's clock: this process may have stood still since it was written.
     public func enqueue(_ callbacks: [CallbackRecord]) {
         guard !callbacks.isEmpty else { return }
         let now = ContinuousClock.now
+        let moment = delivery.now
         let ready = state.withLock { state in
             for callback in callbacks {
                 let name = Self.receiver(of: callback)
                 let receiver = state.receivers[name, default: Receiver()]
                 // What has no place here is left to the outbox.
-                guard receiver.queue.count < receiver.window.longestQueue, state.held[callback.id] == nil
+                guard receiver.queue.count < receiver.window.longestQueue, state.held[callback.id] == nil,
+                    callback.dueAt > moment
                 else { continue }
-                state.held[callback.id] = now
+                state.held[callback.id] = now + min(.zero, callback.dueAt - moment - CallbackRecord.hold)
                 state.receivers[name, default: receiver].queue.append(callback)
                 Self.lineUp(name, &state)
             }

@@ -205,19 +205,7 @@ import Workflow
     @Test func handlersKilledTwicePoisonAJob() {
         func killed(_ times: Int) -> Set<String> {
             CheckerRightHistory.changed { history in
-                let index = history.tasks.firstIndex { $0.key == "k8" } ?? 0
-                let task = history.tasks[index]
-                history.tasks[index] = PlannedTask(
-                    key: task.key,
-                    user: task.user,
-                    method: task.method,
-                    payload: [:],
-                    at: task.at,
-                    cancelAfter: nil,
-                    deadline: nil,
-                    verdicts: [.succeeded],
-                    receiverIsGone: false
-                )
+                history.plan("k8", toEndAs: .succeeded)
                 for time in 0..<times {
                     history.fault(.killHandlers, .role(.worker1), from: 0.2 + Double(time), to: 0.2 + Double(time))
                 }
@@ -225,6 +213,35 @@ import Workflow
         }
         #expect(killed(2) == [])
         #expect(killed(1) == [Rule.plannedEnd.rawValue, Rule.poisonIsBound.rawValue])
+    }
+
+    /// `k6` has 2 s to its deadline.
+    @Test func aTaskWhoseServersWereAwayForMostOfItsTimeMayBeLate() {
+        func late(_ kind: Fault.Kind, _ server: Server, until end: Double) -> Set<String> {
+            CheckerRightHistory.changed { history in
+                history.plan("k6", toEndAs: .succeeded, deadline: 2)
+                history.fault(kind, .server(server), from: 0, to: 0.5)
+                history.fault(kind, .server(server), from: 0.3, to: end)
+            }.broken
+        }
+        #expect(late(.wipe, .rabbit, until: 1.2) == [])
+        #expect(late(.freeze, .postgres, until: 1.2) == [])
+        #expect(late(.wipe, .rabbit, until: 0.9) == [Rule.plannedEnd.rawValue])
+        #expect(late(.kill, .redis, until: 1.9) == [Rule.plannedEnd.rawValue])
+    }
+
+    @Test func aServerThatFellLeavesItsOwnTemporaryFile() {
+        func left(_ name: String, _ fault: Fault.Kind?, _ server: Server = .s3) -> Set<String> {
+            CheckerRightHistory.changed { history in
+                history.leftovers.objects = ["/s3/b/derived/1/\(name)"]
+                if let fault { history.fault(fault, .server(server), from: 0, to: 1) }
+            }.broken
+        }
+        #expect(left(".rclone_temp_put_1", .kill) == [] && left(".rclone_temp_put_1", .restart) == [])
+        for broken in [
+            left(".rclone_temp_put_1", nil), left(".rclone_temp_put_1", .freeze),
+            left(".rclone_temp_put_1", .kill, .redis), left("x.partial", .kill),
+        ] { #expect(broken == [Rule.nothingIsLeft.rawValue]) }
     }
 
     @Test func timedOutAttemptCountsAsFailure() {

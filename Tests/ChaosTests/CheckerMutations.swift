@@ -31,6 +31,23 @@ extension History {
         callbacks = callbacks.flatMap { $0.id == "c-\(key)" ? change($0).map { [$0] } ?? [] : [$0] }
     }
 
+    /// Has a task that was planned otherwise end like this.
+    mutating func plan(_ key: String, toEndAs verdict: Verdict, deadline: Double? = nil) {
+        guard let index = tasks.firstIndex(where: { $0.key == key }) else { return }
+        let task = tasks[index]
+        tasks[index] = PlannedTask(
+            key: task.key,
+            user: task.user,
+            method: task.method,
+            payload: [:],
+            at: task.at,
+            cancelAfter: nil,
+            deadline: deadline,
+            verdicts: [verdict],
+            receiverIsGone: false
+        )
+    }
+
     /// Adds a fault, at seconds from the start.
     mutating func fault(_ kind: Fault.Kind, _ target: Fault.Target, from: Double, to: Double) {
         let fault = Fault(kind: kind, target: target, at: from, lasting: to - from)

@@ -41,6 +41,63 @@ import Workflow
         func pass(_ time: Duration) { moved.withLock { $0 += time } }
     }
 
+    /// Counts what it is sent and answers 204.
+    private final class CountingReceiver: HTTPTransferring {
+        private let count = Mutex(0)
+        var asked: Int { count.withLock { $0 } }
+
+        func send(_ request: TransferRequest) async throws(TransferError) -> TransferResponse {
+            let (head, _) = try await stream(request)
+            return TransferResponse(head: head, body: [])
+        }
+
+        func stream(
+            _ request: TransferRequest
+        ) async throws(TransferError) -> (head: TransferHead, body: AsyncThrowingStream<[UInt8], any Error>) {
+            count.withLock { $0 += 1 }
+            return (TransferHead(status: 204, headers: []), AsyncThrowingStream { $0.finish() })
+        }
+    }
+
+    /// As when a process is frozen between the commit that wrote callbacks and their sending: another has taken them.
+    @Test func aCallbackWhoseHoldIsOverIsLeftToOthers() async throws {
+        let passed = MovedTime()
+        let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
+        try await ledger.migrate()
+        let fixture = try await LedgerFixture(ledger: ledger) { time in passed.pass(time) }
+        let task = try await fixture.accept(fixture.fanAll)
+        try await fixture.settle(task: task, .cancelled)
+        let receiver = CountingReceiver()
+        let app = [LedgerFixture.app]
+        let clock = LedgerClock(ledger)
+        let sender = CallbackSender(
+            delivery: CallbackDelivery(
+                settings: CallbackSettings(),
+                trusted: receiver,
+                guarded: receiver,
+                ledger: ledger,
+                clock: clock,
+                logger: Logger(label: "test")
+            )
+        )
+        let running = Task { try await sender.run() }
+        let stale = try await ledger.takeCallbacks(apps: app, limit: 9, hold: CallbackRecord.hold)
+        #expect(stale.map(\.task) == [task])
+        try await fixture.pass(CallbackRecord.hold + .seconds(1))
+        try await clock.refresh()
+        #expect(try await ledger.takeCallbacks(apps: app, limit: 9, hold: CallbackRecord.hold).count == 1, "by another")
+        sender.enqueue(stale)
+        // A later one of the same receiver: what went before it has been sent when it has.
+        let next = try await fixture.accept(fixture.fanAll)
+        try await fixture.settle(task: next, .cancelled)
+        try await sender.takeDue(of: app, from: ledger)
+        try await until { try await ledger.callbacks(of: next).first?.callback.state == .delivered }
+        #expect(receiver.asked == 1)
+        #expect(try await ledger.callbacks(of: task).first?.attempts.isEmpty == true)
+        running.cancel()
+        _ = try? await running.value
+    }
+
     @Test func aCallbackUnderWayIsNobodyElses() async throws {
         let passed = MovedTime()
         let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })

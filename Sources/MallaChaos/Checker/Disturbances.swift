@@ -91,6 +91,23 @@ struct Disturbances: Sendable {
         faults.filter { $0.fault.kind == kind && $0.fault.isOf(worker: worker) }
     }
 
+    /// Whether a server's process was ended.
+    func ended(_ server: Server) -> Bool {
+        faults.contains { $0.fault.target == .server(server) && [.kill, .restart, .wipe].contains($0.fault.kind) }
+    }
+
+    /// For how many seconds of a time one of these servers itself was away.
+    func outage(of servers: Set<Server>, from: Double, to: Double) -> Double {
+        let spans = faults.filter { record in servers.contains { record.fault.target == .server($0) } }
+            .map { (from: max(from, $0.began), to: min(to, $0.ended)) }.filter { $0.from < $0.to }
+        var (sum, end) = (0.0, from)
+        for span in spans.sorted(by: { $0.from < $1.from }) {
+            sum += max(0, span.to - max(span.from, end))
+            end = max(end, span.to)
+        }
+        return sum
+    }
+
     /// Whether the faults are those of a deploy: roles that are restarted one after the other, and nothing else.
     var areADeploy: Bool {
         guard !faults.isEmpty else { return false }

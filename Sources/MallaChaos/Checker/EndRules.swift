@@ -21,7 +21,7 @@ enum EndRules {
                 continue
             }
             guard let plan = evidence.plan[task.key] else { continue }
-            if !plan.verdicts.contains(verdict), !isPoisonedByFaults(task, evidence) {
+            if !plan.verdicts.contains(verdict), !isPoisonedByFaults(task, evidence), !wasStarved(task, evidence) {
                 let allowed = plan.verdicts.map(\.rawValue).sorted().joined(separator: ", ")
                 let when = "created \(evidence.time(task.created)), finished \(evidence.time(finished))"
                 found.add(.plannedEnd, task.key, "\(task.words), \(when); allowed: \(allowed)")
@@ -40,6 +40,14 @@ enum EndRules {
         (evidence.clientCalls[task.key] ?? []).contains {
             $0.kind == .cancel && $0.began <= finished + evidence.bounds.clocks
         }
+    }
+
+    /// Whether its deadline passed because the servers that jobs go by were away for more than half of its time, as on a
+    /// machine that takes a minute to start one.
+    private static func wasStarved(_ task: TaskRow, _ evidence: Evidence) -> Bool {
+        guard task.verdict == .timedOut, let finished = task.finished, finished >= task.deadline else { return false }
+        let away = evidence.disturbances.outage(of: [.rabbit, .postgres], from: task.created, to: task.deadline)
+        return away > (task.deadline - task.created) / 2
     }
 
     /// Whether a job fell to faults alone: its handler's process killed twice, or its worker lost ten times.
