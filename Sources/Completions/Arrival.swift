@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Workflow
+
 /// A message as it arrived.
 struct Arrival: Sendable {
     let receipt: Receipt
     let body: [UInt8]
-    /// Its trace, which jobs of one task share.
-    let trace: String?
+    /// The task whose run it is about; nil when it is about none, or does not tell.
+    var task: TaskID? { Completion.task(ofBody: body) }
 }

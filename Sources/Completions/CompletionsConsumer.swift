@@ -43,7 +43,7 @@ public struct CompletionsConsumer: Service {
 
     /// Consumes until the graceful shutdown; what is being settled then may end.
     public func run() async throws {
-        let inbox = Inbox<Arrival> { $0.trace }
+        let inbox = Inbox<Arrival> { $0.task }
         // Beside the others, and never so many that a media store that is away blocks a queue for them.
         let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 4))
         await withTaskGroup(of: CompletionQueue?.self) { subscribing in
@@ -101,9 +101,7 @@ public struct CompletionsConsumer: Service {
                     try await broker.declare(name)
                     let subscription = try await broker.consume(name, prefetch: prefetch) { deliveries in
                         inbox.put(
-                            deliveries.map {
-                                Arrival(receipt: Receipt(queue: queue, tag: $0.tag), body: $0.body, trace: $0.trace)
-                            }
+                            deliveries.map { Arrival(receipt: Receipt(queue: queue, tag: $0.tag), body: $0.body) }
                         )
                     }
                     queue.attach(subscription)

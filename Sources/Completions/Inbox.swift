@@ -4,42 +4,45 @@
 
 import Plumbing
 import Synchronization
+import Workflow
 
-/// What has arrived and nobody has taken yet, by whom it concerns: ten thousand of one task do not hold up another's.
+/// What has arrived and nobody has taken yet, by task: ten thousand of one do not hold up another's.
 ///
-/// What concerns one task is in one taker's hands at a time: two would only wait for each other's lock on its run. A
-/// taker gives each task that waits its share, so that a batch of many is short.
+/// What is about one task is in one taker's hands at a time, as two would only wait for each other's lock on its run;
+/// what a taker passes on, as it does with large results, no longer counts as in its hands. While several tasks wait
+/// each gets its share of a batch, so that the others' part of a giant's batch is not late.
 final class Inbox<Element: Sendable>: Sendable {
-    /// What one batch holds of one concern while others wait.
-    private static var share: Int { 32 }
-
     fileprivate struct State {
-        /// What waits, by concern; that of nobody under the empty name.
-        var waiting: [String: [Element]] = [:]
-        /// The concerns in the order of their turns.
-        var turns: [String] = []
+        /// What waits, by task; nil is what is about no task.
+        var waiting: [TaskID?: [Element]] = [:]
+        /// The tasks in the order of their turns.
+        var turns: [TaskID?] = []
         var count = 0
-        /// The concerns that are in a taker's hands.
-        var held: Set<String> = []
+        /// The tasks that are in a taker's hands.
+        var held: Set<TaskID> = []
         var takers: [OneShot<Void>] = []
         var isClosed = false
 
-        var hasSomethingToTake: Bool { turns.contains { !held.contains($0) } }
+        /// The tasks of which something may be taken.
+        var open: [TaskID?] { turns.filter { task in task.map { !held.contains($0) } ?? true } }
     }
 
     private let limit: Int
-    private let concern: @Sendable (Element) -> String?
+    private let task: @Sendable (Element) -> TaskID?
     private let state = Mutex(State())
 
     /// Makes an inbox.
     ///
     /// - Parameters:
     ///   - limit: how many elements wait at most.
-    ///   - concern: whom an element concerns; those of nobody are taken in their order by whoever comes.
-    init(limit: Int = .max, concern: @escaping @Sendable (Element) -> String? = { _ in nil }) {
+    ///   - task: the task that an element is about; what is about none is taken by whoever comes.
+    init(limit: Int = .max, task: @escaping @Sendable (Element) -> TaskID? = { _ in nil }) {
         self.limit = limit
-        self.concern = concern
+        self.task = task
     }
+
+    /// How many takers wait.
+    var waitingTakers: Int { state.withLock { $0.takers.count } }
 
     /// Adds elements; may be called on a broker's thread, so it never waits.
     ///
@@ -49,12 +52,12 @@ final class Inbox<Element: Sendable>: Sendable {
         let (surplus, taker) = state.withLock { state -> ([Element], OneShot<Void>?) in
             let room = max(0, limit - state.count)
             for element in elements.prefix(room) {
-                let name = concern(element) ?? ""
-                if state.waiting[name] == nil { state.turns.append(name) }
-                state.waiting[name, default: []].append(element)
+                let task = task(element)
+                if state.waiting[task] == nil { state.turns.append(task) }
+                state.waiting[task, default: []].append(element)
                 state.count += 1
             }
-            return (Array(elements.dropFirst(room)), state.hasSomethingToTake ? state.takers.popLast() : nil)
+            return (Array(elements.dropFirst(room)), state.wakeable())
         }
         taker?.finish(.success(()))
         return surplus
@@ -62,16 +65,16 @@ final class Inbox<Element: Sendable>: Sendable {
 
     /// Takes what waits, up to `limit`; waits while there is nothing.
     ///
-    /// Nil once closed and empty. ``done(_:)`` is to be called when the batch has been dealt with.
+    /// Nil once closed when nothing is left that is not in another taker's hands, who then comes for it. ``done(_:)`` is
+    /// to be called when the batch has been dealt with.
     func take(upTo limit: Int) async -> [Element]? {
         while true {
             let turn = OneShot<Void>()
             let (batch, isOver, next) = state.withLock { state -> ([Element], Bool, OneShot<Void>?) in
-                let batch = state.take(upTo: limit, share: Self.share)
+                let batch = state.take(upTo: limit)
                 if batch.isEmpty, !state.isClosed { state.takers.append(turn) }
                 // What is left is the next lane's.
-                let next = !batch.isEmpty && state.hasSomethingToTake ? state.takers.popLast() : nil
-                return (batch, state.isClosed, next)
+                return (batch, state.isClosed, batch.isEmpty ? nil : state.wakeable())
             }
             next?.finish(.success(()))
             if !batch.isEmpty { return batch }
@@ -80,11 +83,11 @@ final class Inbox<Element: Sendable>: Sendable {
         }
     }
 
-    /// A batch has been dealt with: what else waits of the same concerns may be taken.
+    /// A batch has been dealt with: what else waits of its tasks may be taken.
     func done(_ batch: [Element]) {
         let taker = state.withLock { state in
-            for element in batch { _ = concern(element).map { state.held.remove($0) } }
-            return state.hasSomethingToTake ? state.takers.popLast() : nil
+            for element in batch { if let task = task(element) { state.held.remove(task) } }
+            return state.wakeable()
         }
         taker?.finish(.success(()))
     }
@@ -102,24 +105,33 @@ final class Inbox<Element: Sendable>: Sendable {
 }
 
 extension Inbox.State {
-    /// Takes of each concern in turn, and lets those that leave something behind wait longest.
-    fileprivate mutating func take(upTo limit: Int, share: Int) -> [Element] {
-        let share = turns.count > 1 ? share : limit
+    /// What a batch holds at least of each task in it, if there is so much.
+    private static var share: Int { 32 }
+
+    /// A taker to wake, when there is something for it.
+    fileprivate mutating func wakeable() -> OneShot<Void>? { open.isEmpty ? nil : takers.popLast() }
+
+    /// Takes of each task in turn, and lets those that leave something behind wait longest.
+    ///
+    /// Where more waits than one batch holds, the takers that wait get their part of the tasks.
+    fileprivate mutating func take(upTo limit: Int) -> [Element] {
+        let open = open
+        guard !open.isEmpty else { return [] }
+        let isLong = open.count > 1 && open.reduce(0) { $0 + (waiting[$1]?.count ?? 0) } > limit
+        let mine = open.prefix(isLong ? (open.count + takers.count) / (takers.count + 1) : open.count)
+        let share = isClosed ? limit : max(Self.share, limit / mine.count)
         var batch: [Element] = []
-        var (passed, served): ([String], [String]) = ([], [])
-        for name in turns {
-            guard batch.count < limit, !held.contains(name), var mine = waiting[name] else {
-                passed.append(name)
-                continue
-            }
-            let part = mine.prefix(min(share, limit - batch.count))
+        var served: Set<TaskID?> = []
+        for task in mine where batch.count < limit {
+            guard var elements = waiting[task] else { continue }
+            let part = elements.prefix(min(share, limit - batch.count))
             batch += part
-            mine.removeFirst(part.count)
-            waiting[name] = mine.isEmpty ? nil : mine
-            if !mine.isEmpty { served.append(name) }
-            if !name.isEmpty { held.insert(name) }
+            elements.removeFirst(part.count)
+            waiting[task] = elements.isEmpty ? nil : elements
+            served.insert(task)
+            if let task { held.insert(task) }
         }
-        turns = passed + served
+        turns = turns.filter { !served.contains($0) } + turns.filter { served.contains($0) && waiting[$0] != nil }
         count -= batch.count
         return batch
     }

@@ -20,17 +20,20 @@ package enum Allocator {
 
     /// Has freed memory returned.
     ///
-    /// To be called before other threads begin. Elsewhere than on glibc it does nothing.
-    ///
-    /// - Returns: whether the allocator took every setting.
-    @discardableResult
-    package static func returnFreedMemory() -> Bool {
+    /// To be called before other threads begin. What an operator has set in the environment stays; elsewhere than on
+    /// glibc this does nothing.
+    package static func returnFreedMemory() {
         #if canImport(Glibc)
         let cores = Int32(clamping: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        let settings = [(M_ARENA_MAX, max(4, cores)), (M_MMAP_THRESHOLD, largeBytes), (M_TRIM_THRESHOLD, spareBytes)]
-        return settings.map { mallopt($0.0, $0.1) == 1 }.allSatisfy(\.self)
-        #else
-        return true
+        guard getenv("GLIBC_TUNABLES") == nil else { return }
+        for (variable, parameter, value) in [
+            ("MALLOC_ARENA_MAX", M_ARENA_MAX, min(max(4, cores), 16)),
+            ("MALLOC_MMAP_THRESHOLD_", M_MMAP_THRESHOLD, largeBytes),
+            ("MALLOC_TRIM_THRESHOLD_", M_TRIM_THRESHOLD, spareBytes),
+        ] where getenv(variable) == nil {
+            // One that is not taken, as under a sanitizer, leaves the allocator as it was.
+            _ = mallopt(parameter, value)
+        }
         #endif
     }
 }

@@ -145,6 +145,7 @@ struct JobRun: Sendable {
         if let failure { log(failure, duration) }
         let completion = Completion(
             job: job.id,
+            task: job.task,
             lease: lease,
             failure: failure,
             result: result.inline,

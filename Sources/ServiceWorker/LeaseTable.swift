@@ -63,7 +63,8 @@ final class LeaseTable: Sendable {
     /// Jobs are asked for with these leases: a hint that stops one of them may be faster than the claim's answer.
     func expect(_ leases: [LeaseID]) {
         state.withLock { state in
-            for lease in leases where state.expected[lease] == nil { state.expected[lease] = false }
+            // What was stopped before a claim is repeated is not in its answer: the lease may come with another job.
+            for lease in leases { state.expected[lease] = false }
         }
     }
 

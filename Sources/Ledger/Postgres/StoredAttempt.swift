@@ -23,7 +23,7 @@ enum StoredAttempt {
             """
             convert_to(json_build_object('attempt', j.attempt, 'worker', j.worker,
                 'started', (extract(epoch FROM j.started_at) * 1000000)::bigint,
-                'ended', (extract(epoch FROM statement_timestamp()) * 1000000)::bigint,
+                'ended', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
                 'outcome', \(outcome))::text, 'UTF8')
             """
         )

@@ -47,9 +47,9 @@ struct CancelledCall {
         let stopped = call.lastSeen
         guard stopped > cancel.ended + bounds.cancel + bounds.step else { return }
         var limit = cancel.ended + bounds.cancel + bounds.step
+        // Whether it may begin so late is another rule; it is stopped as soon as one that ran.
+        if call.began > cancel.ended { limit = max(limit, call.began + bounds.cancel + bounds.step) }
         let late = bounds.beat + bounds.grace + bounds.step
-        // A hint finds no job whose claim is still on its way to the worker: then its next beat tells.
-        if call.began > cancel.began - bounds.step { limit = max(limit, cancel.ended + late, call.began + late) }
         if lostHint(until: stopped) { limit = max(limit, cancel.ended + late) }
         if let end = ownFault(until: stopped, tail: bounds.recovery) {
             limit = max(limit, cancel.ended + late, end + late)

@@ -143,6 +143,7 @@ extension JobDesk {
         let stored = try await LargeResult(media: parts.media).store(result, lease: lease)
         let completion = Completion(
             job: job.id,
+            task: job.task,
             lease: lease,
             failure: failure,
             result: stored == nil ? result : [],

@@ -42,9 +42,10 @@ public final class Admission: Sendable {
         case unknown(service: String)
     }
 
-    /// How many tickets a queue holds at most: a second's work for any service.
+    /// How many tickets a queue holds at most, or about so many where several Service APIs fill it.
     ///
-    /// The rest is made as they are taken: the broker need not carry a giant's ten thousand for which nobody has a slot.
+    /// The rest is made when they are counted, once a second: the broker need not carry a giant's ten thousand for which
+    /// nobody has a slot. It also bounds what one Service API lets a service do in that second.
     static let ticketLimit = 5000
     /// How many foreign services and versions are logged at all.
     private static let foreignLimit = 256

@@ -11,7 +11,8 @@ import Plumbing
 import ServiceLifecycle
 import Workflow
 
-/// Replaces lost tickets: where a service has more due jobs than its queue has messages, publishes the difference.
+/// Replaces lost tickets, and makes those that ``Admission`` has put off: where a service has more due jobs than its
+/// queue has messages, publishes the difference, up to the limit.
 ///
 /// Once a second it also runs the ledger's timers (promotions, the reaper, direct jobs' limits), and recounts what
 /// waits, for ``Admission`` and the metrics. Losing the broker's data is thus a delay of about a second, not a loss.
@@ -127,17 +128,13 @@ struct TicketLoop: Service {
             if load.due > 0 { bell.ring(load.service, isOurs: false) }
             Gauge(label: "malla_jobs_waiting", dimensions: [("service", load.service)]).record(load.waiting)
             Gauge(label: "malla_jobs_running", dimensions: [("service", load.service)]).record(load.running)
-            // A broker that is away is not asked again for each queue; what waits is known without it.
-            if remote.contains(load.service) || fault?.isRetriable == true {
-                admission.recount([load.service: load.waiting])
-                continue
-            }
+            // A job that was set aside does not wait yet.
+            admission.recount([load.service: load.due])
+            // A broker that is away is not asked again for each queue.
+            if remote.contains(load.service) || fault?.isRetriable == true { continue }
             do throws(BrokerError) {
                 try await replaceTickets(of: load)
-                // A job that was set aside does not wait yet.
-                admission.recount([load.service: load.due])
             } catch {
-                admission.recount([load.service: load.waiting])
                 if fault == nil || error.isRetriable { fault = error }
             }
         }

@@ -11,6 +11,8 @@ public import Plumbing
 public struct Completion: Sendable, Hashable {
     /// The job.
     public var job: JobID
+    /// The task whose run it belongs to; nil for a direct job.
+    public var task: TaskID?
     /// The lease it ran under.
     public var lease: LeaseID
     /// How it ended; nil for a success.
@@ -67,6 +69,7 @@ public struct Completion: Sendable, Hashable {
     /// Makes a completion.
     public init(
         job: JobID,
+        task: TaskID? = nil,
         lease: LeaseID,
         failure: Failure?,
         result: [UInt8],
@@ -75,6 +78,7 @@ public struct Completion: Sendable, Hashable {
         usage: JobUsage? = nil
     ) {
         self.job = job
+        self.task = task
         self.lease = lease
         self.failure = failure
         self.result = result
@@ -90,12 +94,20 @@ public struct Completion: Sendable, Hashable {
             ? .handlerDied(lease: lease, failure.error) : .failed(lease: lease, failure.error)
     }
 
-    /// The message's body.
+    /// What a body begins with whose task can be told at a glance.
+    private static let beginning = Array(#"{"task":""#.utf8)
+
+    /// The task that a message is about, read off its first bytes without parsing it; nil where they don't tell.
+    public static func task(ofBody body: [UInt8]) -> TaskID? {
+        guard body.starts(with: beginning) else { return nil }
+        return MeshID(String(decoding: body.dropFirst(beginning.count).prefix(36), as: UTF8.self))
+    }
+
+    /// The message's body; the task comes first, see ``task(ofBody:)``.
     public var body: [UInt8] {
-        var head: JSON = [
-            "job": .string(job.description), "lease": .string(lease.description),
-            "ms": .number(JSONNumber(runMilliseconds)),
-        ]
+        var head: JSON = task.map { ["task": .string($0.description)] } ?? [:]
+        head = head.adding("job", .string(job.description)).adding("lease", .string(lease.description))
+            .adding("ms", .number(JSONNumber(runMilliseconds)))
         if let usage, !usage.isEmpty { head = head.adding("usage", usage.json) }
         if let failure {
             head = head.adding("error", failure.error.json).adding("died", .bool(failure.handlerDied))
@@ -128,6 +140,10 @@ public struct Completion: Sendable, Hashable {
         let usage = head["usage"].map { JobUsage(json: $0) }
         self.init(
             job: job,
+            task: try head["task"].map { json throws(EnvelopeError) in
+                guard let task = json.string.flatMap({ MeshID($0) }) else { throw EnvelopeError("no task id") }
+                return task
+            },
             lease: lease,
             failure: failure,
             result: Array(body[(end + 1)...]),
