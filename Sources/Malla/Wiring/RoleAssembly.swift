@@ -195,29 +195,22 @@ struct RoleAssembly {
         }
     }
 
-    /// How long an API may take to end: less than those who stop it usually wait (30 s).
-    static let shutdownLimit: Duration = .seconds(20)
-
     /// Runs services until SIGTERM or SIGINT, then stops them in reverse order and closes the parts.
-    ///
-    /// - Parameter limit: how long they may take to stop, one after the other; then what still waits, say for a server
-    ///   that does not answer, is broken off. It loses nothing: what was not written is done again by others.
-    func run(_ services: [any Service], shutdownLimit limit: Duration? = nil) async throws {
+    func run(_ services: [any Service]) async throws {
         // At debug it writes down every service with all that is in it, settings and their URLs as well.
         var logger = telemetry.logger
         logger.logLevel = max(logger.logLevel, .info)
-        var configuration = ServiceGroupConfiguration(
-            services: services.map {
-                .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
-            },
-            gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map {
+                    .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+                },
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: logger
+            )
         )
-        configuration.maximumGracefulShutdownDuration = limit
         do {
-            try await ServiceGroup(configuration: configuration).run()
-        } catch is CancellationError where limit != nil {
-            logger.warning("what was under way did not end in time and was broken off")
+            try await group.run()
         } catch {
             await parts.close()
             throw error
