@@ -251,4 +251,19 @@ import Workflow
         }
         #expect(timedOut.broken == [])
     }
+
+    @Test(arguments: [("k6", "k6-first"), ("k4", "k4-first")])
+    func timePassesWhileTheBrokerIsAway(key: String, job: String) {
+        func history(away target: Fault.Target, until end: Double) -> History {
+            CheckerRightHistory.changed { history in
+                history.plan(key, toEndAs: .succeeded, deadline: key == "k6" ? 2 : nil)
+                let error: JSON = ["category": "timeout", "message": "m", "isFinal": false]
+                history.set(\.jobs, job, ["error": .string(error.text)])
+                history.fault(.kill, target, from: 0, to: end)
+            }
+        }
+        #expect(history(away: .server(.rabbit), until: 1.9).broken == [])
+        #expect(history(away: .server(.rabbit), until: 0.5).broken == [Rule.plannedEnd.rawValue])
+        #expect(history(away: .server(.s3), until: 1.9).broken == [Rule.plannedEnd.rawValue])
+    }
 }

@@ -51,7 +51,7 @@ struct AppAPICommand: AsyncParsableCommand {
         try await assembly.prepareLedger()
         try await assembly.untilTheLedgerAnswers { try await api.storeDefinitions() }
         configuration.forgetEnvironment()
-        try await assembly.run(services + [server])
+        try await assembly.run(services + [server, ShutdownLimit(logger: telemetry.logger)])
     }
 
     private func serviceURLs(_ configuration: MeshConfiguration) throws -> [String: String] {

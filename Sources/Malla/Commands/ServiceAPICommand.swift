@@ -47,6 +47,6 @@ struct ServiceAPICommand: AsyncParsableCommand {
         )
         try await assembly.prepareLedger()
         configuration.forgetEnvironment()
-        try await assembly.run(services + [server])
+        try await assembly.run(services + [server, ShutdownLimit(logger: telemetry.logger)])
     }
 }

@@ -42,12 +42,22 @@ enum EndRules {
         }
     }
 
-    /// Whether its deadline passed because the servers that jobs go by were away for more than half of its time, as on a
-    /// machine that takes a minute to start one.
+    /// Whether its deadline, or the limit of one of its jobs, passed because the servers that jobs go by were away for more
+    /// than half of that time, as on a machine that takes a minute to start one.
     private static func wasStarved(_ task: TaskRow, _ evidence: Evidence) -> Bool {
-        guard task.verdict == .timedOut, let finished = task.finished, finished >= task.deadline else { return false }
-        let away = evidence.disturbances.outage(of: [.rabbit, .postgres], from: task.created, to: task.deadline)
-        return away > (task.deadline - task.created) / 2
+        func wereAway(from: Double, to: Double) -> Bool {
+            evidence.disturbances.outage(of: [.rabbit, .postgres], from: from, to: to) > (to - from) / 2
+        }
+        guard let finished = task.finished else { return false }
+        if task.verdict == .timedOut, finished >= task.deadline, wereAway(from: task.created, to: task.deadline) {
+            return true
+        }
+        // A call that answered in time may still pass its limit: while its completion can't be delivered.
+        return task.verdict == .failed
+            && (evidence.jobsByTask[task.id] ?? []).contains { job in
+                job.state == "failed" && job.category == "timeout"
+                    && wereAway(from: job.created, to: evidence.end(of: job))
+            }
     }
 
     /// Whether a job fell to faults alone: its handler's process killed twice, or its worker lost ten times.

@@ -82,6 +82,15 @@ struct ProcessTable: Sendable {
         return count > 0 ? count : nil
     }
 
+    /// Whether a process does something of its own about a signal, or nothing at all; false when it would end.
+    static func minds(_ signal: CInt, in pid: pid_t) -> Bool {
+        let masks = (TextFile.read("/proc/\(pid)/status") ?? "").split(separator: "\n").compactMap { line -> UInt64? in
+            guard line.hasPrefix("SigCgt:") || line.hasPrefix("SigIgn:") else { return nil }
+            return line.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) }
+        }
+        return masks.contains { $0 & (1 << UInt64(signal - 1)) != 0 }
+    }
+
     /// Seconds of CPU that a process and the children it has reaped have used.
     static func processorSeconds(of pid: pid_t) -> Double {
         let fields = fields(pid)
