@@ -9,14 +9,20 @@ import Synchronization
 
 /// Sends callbacks, each receiver in a window of its own, so that a slow or dead one delays nobody else's.
 ///
-/// What it does not get to within the hold is dropped here and stays in the ledger's outbox, whence it comes again.
+/// However many do not answer, those that do have half of all places to themselves. What it does not get to within the
+/// hold, and what there is no room for, is dropped here and stays in the ledger's outbox, whence it comes again.
 public final class CallbackSender: Service {
-    /// How many callbacks of all receivers are under way at once.
-    private static let inAll = 256
-    /// How many callbacks wait here in all before no more are taken from the outbox.
-    private static let longestWaitingList = 5000
+    /// How many callbacks of all receivers are under way at once, and how many of them to receivers that have not
+    /// answered yet, or not the last time: whoever names receivers could otherwise keep all places busy.
+    private static let (inAll, toUnproven) = (256, 128)
+    /// How many callbacks are here at most, and how many bytes their bodies have: half as many may wait for receivers
+    /// that are not proven. One is always taken.
+    private static let (longestWaitingList, heldBytes) = (5000, 128 << 20)
+    /// How many receivers that answer are remembered.
+    private static let provenAtMost = 4096
     /// How many are taken from the outbox at once.
     private static let oneTake = 200
+
     private struct Receiver {
         var queue = FirstInFirstOut<CallbackRecord>()
         var active = 0
@@ -25,13 +31,54 @@ public final class CallbackSender: Service {
         var isInLine = false
     }
 
+    /// A callback that is here.
+    private struct Held {
+        /// Since when its hold is this process's.
+        var since: ContinuousClock.Instant
+        let bytes: Int
+        /// Whether it is under way to a receiver that was not proven when it began.
+        var isToUnproven = false
+    }
+
     private struct State {
         var receivers: [String: Receiver] = [:]
-        /// Receivers with something to send, in turn.
-        var line = FirstInFirstOut<String>()
-        /// Those that are here, and since when they are held.
-        var held: [MeshID: ContinuousClock.Instant] = [:]
-        var active = 0
+        /// The receivers that answered when they were last asked.
+        var proven: Set<String> = []
+        /// Receivers with something to send, in turn: those that are proven, and the others.
+        var (line, unprovenLine) = (FirstInFirstOut<String>(), FirstInFirstOut<String>())
+        private(set) var held: [MeshID: Held] = [:]
+        private(set) var bytes = 0
+        var (active, activeToUnproven) = (0, 0)
+
+        /// Takes a callback in, and tells whether there is room for it.
+        mutating func hold(_ callback: CallbackRecord, of name: String, since: ContinuousClock.Instant) -> Bool {
+            let size = callback.body.count
+            let room = heldBytes / (proven.contains(name) ? 1 : 2)
+            guard held.isEmpty || held.count < longestWaitingList && bytes + size <= room else { return false }
+            held[callback.id] = Held(since: since, bytes: size)
+            bytes += size
+            return true
+        }
+
+        /// Its hold was renewed.
+        mutating func renew(_ id: MeshID, at now: ContinuousClock.Instant) { held[id]?.since = now }
+
+        /// It is under way.
+        mutating func begin(_ id: MeshID, isToUnproven: Bool) {
+            active += 1
+            activeToUnproven += isToUnproven ? 1 : 0
+            held[id]?.isToUnproven = isToUnproven
+        }
+
+        /// It is under way no more.
+        mutating func end(_ id: MeshID) {
+            active -= 1
+            activeToUnproven -= held[id]?.isToUnproven == true ? 1 : 0
+            letGo(id)
+        }
+
+        /// It is not here any more.
+        mutating func letGo(_ id: MeshID) { bytes -= held.removeValue(forKey: id)?.bytes ?? 0 }
     }
 
     private let delivery: CallbackDelivery
@@ -48,6 +95,9 @@ public final class CallbackSender: Service {
         self.renewal = renewal
         (starts, start) = AsyncStream.makeStream()
     }
+
+    /// How many callbacks are here.
+    var count: Int { state.withLock { $0.held.count } }
 
     /// How many more callbacks it takes gladly; a dead receiver's do not count for much, as it holds few of them.
     private var room: Int { state.withLock { max(0, Self.longestWaitingList - $0.held.count) } }
@@ -69,13 +119,13 @@ public final class CallbackSender: Service {
             let now = ContinuousClock.now
             // A hold that is over may be another process's by now.
             let old = state.withLock { state in
-                state.held.filter { now - $0.value >= renewal && now - $0.value < CallbackRecord.hold }.map(\.key)
+                state.held.filter { (renewal..<CallbackRecord.hold).contains(now - $0.value.since) }.map(\.key)
             }
             guard !old.isEmpty, !Task.isCancelled else { continue }
             do throws(LedgerError) {
                 try await delivery.hold(old)
                 state.withLock { state in
-                    for id in old where state.held[id] != nil { state.held[id] = now }
+                    for id in old { state.renew(id, at: now) }
                 }
             } catch {
                 delivery.lostHolds(old.count, error)
@@ -83,8 +133,8 @@ public final class CallbackSender: Service {
         }
     }
 
-    /// Takes callbacks whose hold is this process's; one that is already here is passed over, and one whose hold is over
-    /// by the ledger's clock: this process may have stood still since it was written.
+    /// Takes callbacks whose hold is this process's, as many as there is room for; passes over one that is already here,
+    /// and one whose hold is over by the ledger's clock: this process may have stood still since it was written.
     public func enqueue(_ callbacks: [CallbackRecord]) {
         guard !callbacks.isEmpty else { return }
         let now = ContinuousClock.now
@@ -93,11 +143,11 @@ public final class CallbackSender: Service {
             for callback in callbacks {
                 let name = Self.receiver(of: callback)
                 let receiver = state.receivers[name, default: Receiver()]
+                let since = now + min(.zero, callback.dueAt - moment - CallbackRecord.hold)
                 // What has no place here is left to the outbox.
                 guard receiver.queue.count < receiver.window.longestQueue, state.held[callback.id] == nil,
-                    callback.dueAt > moment
+                    callback.dueAt > moment, state.hold(callback, of: name, since: since)
                 else { continue }
-                state.held[callback.id] = now + min(.zero, callback.dueAt - moment - CallbackRecord.hold)
                 state.receivers[name, default: receiver].queue.append(callback)
                 Self.lineUp(name, &state)
             }
@@ -127,7 +177,7 @@ public final class CallbackSender: Service {
     private func letGo() {
         state.withLock { state in
             for name in state.receivers.keys {
-                while let callback = state.receivers[name]?.queue.popFirst() { state.held[callback.id] = nil }
+                while let callback = state.receivers[name]?.queue.popFirst() { state.letGo(callback.id) }
             }
         }
     }
@@ -135,8 +185,12 @@ public final class CallbackSender: Service {
     private func finished(_ callback: CallbackRecord, answered: Bool) {
         let name = Self.receiver(of: callback)
         let ready = state.withLock { state in
-            state.active -= 1
-            state.held[callback.id] = nil
+            state.end(callback.id)
+            if !answered {
+                state.proven.remove(name)
+            } else if state.proven.count < Self.provenAtMost {
+                state.proven.insert(name)
+            }
             state.receivers[name]?.active -= 1
             state.receivers[name]?.window.note(answered: answered)
             Self.lineUp(name, &state)
@@ -152,23 +206,34 @@ public final class CallbackSender: Service {
             if receiver.active == 0 { state.receivers[name] = nil }
         } else if receiver.active < receiver.window.size {
             state.receivers[name]?.isInLine = true
-            state.line.append(name)
+            if state.proven.contains(name) { state.line.append(name) } else { state.unprovenLine.append(name) }
         }
+    }
+
+    /// The receiver whose turn it is; nil when none may start another callback.
+    private static func next(_ state: inout State) -> String? {
+        guard state.active < inAll else { return nil }
+        // In turn, or a long line of either would starve the other.
+        let isOthersTurn = state.activeToUnproven < toUnproven && state.activeToUnproven * 2 <= state.active
+        if isOthersTurn, let name = state.unprovenLine.popFirst() { return name }
+        if let name = state.line.popFirst() { return name }
+        return state.activeToUnproven < toUnproven ? state.unprovenLine.popFirst() : nil
     }
 
     /// Takes what may start now, one callback of each receiver after the other.
     private static func takeStartable(_ state: inout State, _ now: ContinuousClock.Instant) -> [CallbackRecord] {
         var ready: [CallbackRecord] = []
-        while state.active < inAll, let name = state.line.popFirst() {
+        while let name = next(&state) {
             state.receivers[name]?.isInLine = false
+            let isToUnproven = !state.proven.contains(name)
             while let callback = state.receivers[name]?.queue.popFirst() {
                 // Its hold was not renewed, as the ledger was away: it may be another process's by now.
-                guard let since = state.held[callback.id], now - since < CallbackRecord.hold else {
-                    state.held[callback.id] = nil
+                guard let held = state.held[callback.id], now - held.since < CallbackRecord.hold else {
+                    state.letGo(callback.id)
                     continue
                 }
                 state.receivers[name]?.active += 1
-                state.active += 1
+                state.begin(callback.id, isToUnproven: isToUnproven)
                 ready.append(callback)
                 break
             }

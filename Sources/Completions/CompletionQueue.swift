@@ -14,6 +14,14 @@ final class CompletionQueue: Sendable {
     }
 
     private let state = Mutex(State.subscribing([]))
+    /// The connection that its last deliveries came through.
+    private let generation = Atomic<UInt64>(0)
+
+    /// Whether these are the first deliveries of a connection that is not its first.
+    func begins(_ generation: UInt64) -> Bool {
+        let last = self.generation.exchange(generation, ordering: .relaxed)
+        return last != 0 && last != generation
+    }
 
     /// Takes the subscription whose deliveries these are.
     func attach(_ subscription: any Subscription) {

@@ -35,21 +35,22 @@ extension CompletionSettling {
                 ready.append((entry.receipt, Settlement(job: completion.job, event: lost(entry, error))))
             }
         }
-        if Task.isCancelled || Task.isShuttingDownGracefully {
-            late.map(\.receipt).settle(.requeued)
-        } else {
-            postpone(late)
-        }
+        postpone(late)
         if !ready.isEmpty { await record(ready) }
     }
 
     /// Lets go of large completions that can't be settled now.
     ///
     /// Acknowledged although nothing was settled, and still not lost: the worker keeps each and sends it again until a
-    /// beat tells it that the ledger has it, and when the worker dies the reaper has the job run again. Given back to
-    /// the queue they would come again at once, and kept they would fill the prefetch and block all other completions.
+    /// beat tells it that the ledger has it, and when the worker dies the reaper has the job run again; a Service API
+    /// does the same for workers elsewhere. Given back to the queue they would come again at once, and kept they would
+    /// fill the prefetch and block all other completions. An API that stops gives them back all the same.
     func postpone(_ entries: [LargeCompletion]) {
         guard !entries.isEmpty else { return }
+        if Task.isCancelled || Task.isShuttingDownGracefully {
+            entries.map(\.receipt).settle(.requeued)
+            return
+        }
         for _ in entries { count("postponed") }
         logger.warning(
             "large results wait for the media store; their workers send them again",

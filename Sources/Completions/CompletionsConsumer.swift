@@ -77,7 +77,7 @@ public struct CompletionsConsumer: Service {
             await untilShutdown()
             // What is being settled may end; what was not taken goes back to the queues with the subscriptions.
             inbox.close()
-            large.close(dropping: true)
+            large.close()
         }
     }
 
@@ -100,6 +100,11 @@ public struct CompletionsConsumer: Service {
                 do throws(BrokerError) {
                     try await broker.declare(name)
                     let subscription = try await broker.consume(name, prefetch: prefetch) { deliveries in
+                        if let generation = deliveries.first?.tag.generation, queue.begins(generation) {
+                            // What came before the connection broke can't be settled any more, and comes again.
+                            inbox.drop { $0.receipt.queue === queue && $0.receipt.tag.generation != generation }
+                        }
+                        // What finds the inbox closed goes back to the queue with the subscription.
                         inbox.put(
                             deliveries.map { Arrival(receipt: Receipt(queue: queue, tag: $0.tag), body: $0.body) }
                         )

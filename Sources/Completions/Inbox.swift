@@ -24,7 +24,10 @@ final class Inbox<Element: Sendable>: Sendable {
         var isClosed = false
 
         /// The tasks of which something may be taken.
-        var open: [TaskID?] { turns.filter { task in task.map { !held.contains($0) } ?? true } }
+        var open: [TaskID?] { turns.filter(isOpen) }
+
+        /// Whether no taker has a task in its hands.
+        func isOpen(_ task: TaskID?) -> Bool { task.map { !held.contains($0) } ?? true }
     }
 
     private let limit: Int
@@ -46,11 +49,11 @@ final class Inbox<Element: Sendable>: Sendable {
 
     /// Adds elements; may be called on a broker's thread, so it never waits.
     ///
-    /// - Returns: those that have no room.
+    /// - Returns: those that have no room; once closed that is all of them.
     @discardableResult
     func put(_ elements: [Element]) -> [Element] {
         let (surplus, taker) = state.withLock { state -> ([Element], OneShot<Void>?) in
-            let room = max(0, limit - state.count)
+            let room = state.isClosed ? 0 : max(0, limit - state.count)
             for element in elements.prefix(room) {
                 let task = task(element)
                 if state.waiting[task] == nil { state.turns.append(task) }
@@ -65,8 +68,7 @@ final class Inbox<Element: Sendable>: Sendable {
 
     /// Takes what waits, up to `limit`; waits while there is nothing.
     ///
-    /// Nil once closed when nothing is left that is not in another taker's hands, who then comes for it. ``done(_:)`` is
-    /// to be called when the batch has been dealt with.
+    /// Nil once closed. ``done(_:)`` is to be called when the batch has been dealt with.
     func take(upTo limit: Int) async -> [Element]? {
         while true {
             let turn = OneShot<Void>()
@@ -79,7 +81,12 @@ final class Inbox<Element: Sendable>: Sendable {
             next?.finish(.success(()))
             if !batch.isEmpty { return batch }
             if isOver { return nil }
-            do { try await turn.value() } catch { return nil }
+            do {
+                try await turn.value()
+            } catch {
+                withdraw(turn)
+                return nil
+            }
         }
     }
 
@@ -92,11 +99,34 @@ final class Inbox<Element: Sendable>: Sendable {
         taker?.finish(.success(()))
     }
 
-    /// Ends the takers once nothing waits, or at once when what waits is dropped.
-    func close(dropping: Bool = false) {
+    /// Forgets what waits and answers to this.
+    func drop(where isStale: (Element) -> Bool) {
+        state.withLock { state in
+            for (task, elements) in state.waiting {
+                let rest = elements.filter { !isStale($0) }
+                state.count -= elements.count - rest.count
+                state.waiting[task] = rest.isEmpty ? nil : rest
+            }
+            let waiting = Set(state.waiting.keys)
+            state.turns.removeAll { !waiting.contains($0) }
+        }
+    }
+
+    /// A taker that was cancelled waits no more; if it was woken meanwhile, another one comes in its place.
+    private func withdraw(_ turn: OneShot<Void>) {
+        let taker = state.withLock { state -> OneShot<Void>? in
+            guard let place = state.takers.firstIndex(where: { $0 === turn }) else { return state.wakeable() }
+            state.takers.remove(at: place)
+            return nil
+        }
+        taker?.finish(.success(()))
+    }
+
+    /// Ends the takers, forgets what waits and takes nothing more.
+    func close() {
         let takers = state.withLock { state in
             state.isClosed = true
-            if dropping { (state.waiting, state.turns, state.count) = ([:], [], 0) }
+            (state.waiting, state.turns, state.count) = ([:], [], 0)
             defer { state.takers = [] }
             return state.takers
         }
@@ -109,7 +139,9 @@ extension Inbox.State {
     private static var share: Int { 32 }
 
     /// A taker to wake, when there is something for it.
-    fileprivate mutating func wakeable() -> OneShot<Void>? { open.isEmpty ? nil : takers.popLast() }
+    fileprivate mutating func wakeable() -> OneShot<Void>? {
+        !takers.isEmpty && turns.contains(where: isOpen) ? takers.popLast() : nil
+    }
 
     /// Takes of each task in turn, and lets those that leave something behind wait longest.
     ///
@@ -119,7 +151,7 @@ extension Inbox.State {
         guard !open.isEmpty else { return [] }
         let isLong = open.count > 1 && open.reduce(0) { $0 + (waiting[$1]?.count ?? 0) } > limit
         let mine = open.prefix(isLong ? (open.count + takers.count) / (takers.count + 1) : open.count)
-        let share = isClosed ? limit : max(Self.share, limit / mine.count)
+        let share = max(Self.share, limit / mine.count)
         var batch: [Element] = []
         var served: Set<TaskID?> = []
         for task in mine where batch.count < limit {

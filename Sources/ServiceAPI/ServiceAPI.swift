@@ -46,6 +46,7 @@ public struct ServiceAPI: Sendable {
                 results: parts.results,
                 callbacks: parts.callbacks
             ),
+            reports: ReportOutbox(ledger: parts.ledger, broker: parts.broker, logger: parts.logger),
             presence: RemotePresence(ledger: parts.ledger, logger: parts.logger),
             leaseDuration: settings.leaseDuration
         )
@@ -78,12 +79,13 @@ public struct ServiceAPI: Sendable {
         return table.router()
     }
 
-    /// The long-running parts: tokens, webhooks, ranks and limits, completions of direct jobs, hints, tickets and timers.
+    /// The long-running parts: tokens, webhooks, ranks and limits, completions of direct jobs, results that wait for their
+    /// apps, hints, tickets and timers.
     public func services() -> [any Service] {
         let tokens: [any Service] = settings.tokensFile.map { [$0] } ?? []
         return tokens + [
-            parts.callbacks, parts.ranking, parts.limits, completions, HintListener(desk: desk, workers: workers),
-            tickets,
+            parts.callbacks, parts.ranking, parts.limits, completions, desk.reports,
+            HintListener(desk: desk, workers: workers), tickets,
         ]
     }
 

@@ -49,6 +49,11 @@ public actor ServiceWorker: Service {
         }
     }
 
+    /// How long a drain takes at most while the servers answer: what runs, stopping it by force, the last completions.
+    public nonisolated var longestDrain: Duration {
+        floor.settings.drainTimeout + floor.settings.settleTimeout + .seconds(5)
+    }
+
     /// Runs until a graceful shutdown, then drains; when cancelled it gives back what runs without waiting for it.
     public func run() async throws {
         await start()

@@ -50,6 +50,25 @@ struct ChaosMeshTests {
         try FileManager.default.removeItem(atPath: folder)
     }
 
+    @Test func anAPIThatHangsEndsInTimeNevertheless() async throws {
+        let folder = "/tmp/malla-chaos-test-\(MeshID())"
+        let mesh = try await Self.mesh(in: folder)
+        do {
+            for role in [Role.appAPI1, .serviceAPI1] {
+                try await mesh.set(.halfOpen, on: Link(from: role, to: .server(.postgres)))
+            }
+            // Each throws when it has not ended after 30 s, or with another status than 0.
+            async let app: Void = mesh.terminate(.appAPI1)
+            async let service: Void = mesh.terminate(.serviceAPI1)
+            _ = try await (app, service)
+        } catch {
+            try await mesh.stop()
+            throw error
+        }
+        try await mesh.stop()
+        try FileManager.default.removeItem(atPath: folder)
+    }
+
     private static func play(_ mesh: ChaosMesh) async throws {
         for role in Role.allCases { #expect(await mesh.isReady(role), "\(role)") }
         #expect(try await end(of: submit(to: mesh)) == succeeded)

@@ -6,9 +6,12 @@ import BrokerClient
 import BrokerInProcess
 import Ledger
 import LedgerSQLite
+import Logging
+import MallaTestKit
 import Plumbing
 import ResultStore
 import ResultStoreInProcess
+import ServiceLifecycle
 import Testing
 import Workflow
 
@@ -117,5 +120,21 @@ import Workflow
             ])
             #expect(try await fixture.ended(1).map(\.state) == [.succeeded])
         }
+    }
+
+    /// The ledger is away, so each batch comes back to the queue, which would deliver it again.
+    @Test func aConsumerThatStopsTakesNothingMore() async throws {
+        let fixture = try await CompletionsFixture()
+        try await fixture.create(300)
+        let jobs = try await fixture.claim(300)
+        let queue = QueueName.completions(of: jobs[0])
+        try await fixture.broker.publish(try jobs.map { try Self.message($0, "1") })
+        await fixture.ledger.close()
+        let group = ServiceGroup(services: [fixture.consumer()], logger: Logger(label: "test"))
+        let running = Task { try await group.run() }
+        try await until { try await fixture.broker.depth(of: queue) == 300 - 16 }
+        await group.triggerGracefulShutdown()
+        try await running.value
+        #expect(try await fixture.broker.depth(of: queue) == 300, "all of them are given back")
     }
 }

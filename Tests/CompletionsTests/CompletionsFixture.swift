@@ -32,6 +32,16 @@ struct CompletionsFixture: Sendable {
 
     /// Runs a body with the consumer behind it.
     func serve(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let consumer = consumer()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await consumer.run() }
+            defer { group.cancelAll() }
+            try await body()
+        }
+    }
+
+    /// A consumer that may hold 16 messages of each queue.
+    func consumer() -> CompletionsConsumer {
         let media = FilesMediaStore(
             folder: FileManager.default.temporaryDirectory.appendingPathComponent("malla-media-\(MeshID())").path,
             bucket: "media",
@@ -39,7 +49,7 @@ struct CompletionsFixture: Sendable {
             secret: Array("0123456789abcdef".utf8)
         )
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        let consumer = CompletionsConsumer(
+        return CompletionsConsumer(
             broker: broker,
             queues: services.map { QueueName.completions(service: $0) },
             settling: CompletionSettling(
@@ -53,11 +63,6 @@ struct CompletionsFixture: Sendable {
             lanes: 2,
             logger: logger
         )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await consumer.run() }
-            defer { group.cancelAll() }
-            try await body()
-        }
     }
 
     /// Creates direct jobs of a service.

@@ -16,13 +16,24 @@ import Workflow
         #expect(inbox.put([1, 2]) == [] && inbox.put([3, 4, 5]) == [4, 5])
         #expect(await inbox.take(upTo: 2) == [1, 2])
         #expect(inbox.put([6, 7, 8]) == [8])
+        inbox.drop { $0 == 6 }
+        #expect(inbox.put([9]) == [] && inbox.put([10]) == [10])
+        #expect(await inbox.take(upTo: 2) == [3, 7])
         inbox.close()
-        #expect(await inbox.take(upTo: 9) == [3, 6, 7])
+        #expect(inbox.put([11]) == [11])
         #expect(await inbox.take(upTo: 9) == nil)
-        let dropped = Inbox<Int>()
-        dropped.put([1])
-        dropped.close(dropping: true)
-        #expect(await dropped.take(upTo: 1) == nil)
+    }
+
+    @Test func aCancelledTakerLeavesItsTurnToAnother() async throws {
+        let first = Task { await inbox.take(upTo: 9) }
+        try await until { inbox.waitingTakers == 1 }
+        let second = Task { await inbox.take(upTo: 9) }
+        try await until { inbox.waitingTakers == 2 }
+        second.cancel()
+        #expect(await second.value == nil)
+        #expect(inbox.waitingTakers == 1)
+        inbox.put(Item.some(0..<1, of: giant))
+        #expect(await first.value == Item.some(0..<1, of: giant))
     }
 
     /// Something about a task.

@@ -56,7 +56,7 @@ import Workflow
             for _ in 0..<3 { #expect(try await socket.take("w", isIdle: true, last: id).status == 204) }
             let until = try #require(try await fixture.job(id).leaseUntil)
             #expect(
-                until > .now + .seconds(600),
+                until > .now + .seconds(500),
                 "the worker's calls must not shorten the lease that waits for the app"
             )
             let told = try await deliveries.wait(for: 1).map { try Completion(body: $0.body) }

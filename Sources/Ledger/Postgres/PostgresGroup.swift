@@ -54,7 +54,10 @@ extension LedgerError {
             case "23505" where statement?.isRaceOnDuplicate == true: .conflict
             case "57014", "55P03", "25P03": .timeout
             case "": .unavailable
-            default: ["08", "57P", "53"].contains { sqlState.hasPrefix($0) } ? .unavailable : .misuse
+            // A standby that nobody has told yet to take over.
+            case "25006": .unavailable
+            // Of the server, none of which a statement is to blame for: connection, shutdown, resources, system, internal.
+            default: ["08", "57P", "53", "58", "XX"].contains { sqlState.hasPrefix($0) } ? .unavailable : .misuse
             }
         let place = statement.map { $0.name.isEmpty ? "" : " in \($0.name)" } ?? ""
         self.init(code, sqlState.isEmpty ? message : "\(sqlState)\(place): \(message)")

@@ -51,7 +51,8 @@ struct AppAPICommand: AsyncParsableCommand {
         try await assembly.prepareLedger()
         try await assembly.untilTheLedgerAnswers { try await api.storeDefinitions() }
         configuration.forgetEnvironment()
-        try await assembly.run(services + [server, ShutdownLimit(logger: telemetry.logger)])
+        let limit = ShutdownLimit(limit: ShutdownLimit.ofAPI, logger: telemetry.logger)
+        try await assembly.run(services + [server, limit])
     }
 
     private func serviceURLs(_ configuration: MeshConfiguration) throws -> [String: String] {

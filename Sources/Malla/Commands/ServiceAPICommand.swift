@@ -47,6 +47,7 @@ struct ServiceAPICommand: AsyncParsableCommand {
         )
         try await assembly.prepareLedger()
         configuration.forgetEnvironment()
-        try await assembly.run(services + [server, ShutdownLimit(logger: telemetry.logger)])
+        let limit = ShutdownLimit(limit: ShutdownLimit.ofAPI, logger: telemetry.logger)
+        try await assembly.run(services + [server, limit])
     }
 }

@@ -51,7 +51,8 @@ struct WorkerCommand: AsyncParsableCommand {
         try await assembly.prepareLedger()
         configuration.forgetEnvironment()
         // The status server starts first and stops last: a draining worker still tells how it does.
-        try await assembly.run([server, worker])
+        let limit = ShutdownLimit(limit: worker.longestDrain, logger: telemetry.logger)
+        try await assembly.run([server, worker, limit])
     }
 }
 

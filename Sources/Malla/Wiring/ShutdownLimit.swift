@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import Logging
+import Plumbing
 import ServiceLifecycle
 
 #if canImport(Glibc)
@@ -11,25 +12,46 @@ import Glibc
 import Darwin
 #endif
 
-/// Ends an API that has been told to stop and still waits, say for a ledger that hangs.
+/// Ends a role that has been told to stop and still waits, say for a ledger that hangs.
 ///
-/// Nothing is lost by that: what an API has not written is done again by another, as after a crash. It comes behind the
-/// HTTP server in the list of services, so that it is the first to hear of the shutdown and its time is the whole of it.
+/// Nothing is lost by that: what it has not written is done again by another, as after a crash. It comes last in the list
+/// of services, so that it is the first to hear of the shutdown and its time is the whole of it.
 struct ShutdownLimit: Service {
-    /// Less than those who stop a process usually wait before they kill it (30 s).
-    var limit: Duration = .seconds(20)
+    /// For an API: less than Kubernetes waits before it kills (30 s).
+    static let ofAPI: Duration = .seconds(20)
+
+    let limit: Duration
     let logger: Logger
 
     /// Waits for the shutdown, and lets it go on; the process ends with it or at the limit.
     func run() async throws {
-        try await gracefulShutdown()
-        // Of no group that a shutdown waits for or cancels.
-        Task.detached {
-            // Nobody holds this task, so nothing can cancel the sleep.
-            try? await Task.sleep(for: limit)
-            logger.warning("what was under way did not end within \(limit) and is left to others")
-            // Without the handlers of exit(3), which may wait for what hangs.
-            _exit(0)
+        do {
+            try await gracefulShutdown()
+        } catch {
+            // Another service failed, and all are cancelled: that must not take for ever either.
         }
+        let clock = ShutdownClock()
+        // Of no group that a shutdown waits for or cancels.
+        Task.detached { await clock.end(after: limit, logger) }
+    }
+}
+
+/// A thread of its own: what hangs may be the log, or all of the cooperative pool.
+private actor ShutdownClock {
+    private nonisolated let loop = LoopThread(name: "shutdown-limit")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    func end(after limit: Duration, _ logger: Logger) {
+        sleep(UInt32(clamping: limit.components.seconds))
+        Task.detached {
+            logger.warning(
+                "what was under way did not end in time and is left to others",
+                metadata: [LogKey.duration: "\(limit)"]
+            )
+        }
+        // Time for the line to be written.
+        usleep(100_000)
+        // Without the handlers of exit(3), which may wait for what hangs.
+        _exit(0)
     }
 }

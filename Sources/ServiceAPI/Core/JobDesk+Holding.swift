@@ -121,9 +121,6 @@ extension JobDesk {
         )
     }
 
-    /// For how long an app's API may be away before a result that waits for it is given up and its job runs again.
-    private static let settleTime: Duration = .seconds(3600)
-
     private func record(_ settlement: Settlement, of job: Job, by holder: JobHolder) async throws -> JobRecord {
         let outcome = try await settle([settlement])
         if case .applied = outcome.verdicts.first { return try await find(job.id) }
@@ -153,21 +150,26 @@ extension JobDesk {
         )
         // The app's API may be away, and nobody renews the lease any more: the message must find it in the row.
         let probe = LeaseProbe(job: job.id, lease: lease)
-        if job.leaseUntil != nil { _ = try await renew([probe], for: Self.settleTime) }
-        let queue = QueueName.completions(of: job)
+        if job.leaseUntil != nil { _ = try await renew([probe], for: ReportOutbox.lease) }
+        let message = Message(queue: QueueName.completions(of: job), body: completion.body, trace: job.trace)
         do {
-            try await parts.broker.publish([Message(queue: queue, body: completion.body, trace: job.trace)])
+            try await parts.broker.publish([message])
         } catch {
             // The worker hands in again, or is gone: then the job must not wait for it that long.
             if job.leaseUntil != nil { _ = try await renew([probe]) }
             throw error
         }
-        // Confirmed, so it will be settled; for as long as the app's API is away the job shows as running.
+        // It will be settled; for as long as the app's API is away the job shows as running.
+        reports.keep(message, probe)
         let until = ContinuousClock.now + .seconds(5)
         var pause = Duration.milliseconds(20)
         while true {
             let now = try await find(job.id)
-            if now.job.state != .running || now.job.lease != lease || ContinuousClock.now > until { return now }
+            if now.job.state != .running || now.job.lease != lease {
+                reports.forget([lease])
+                return now
+            }
+            if ContinuousClock.now > until { return now }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(250))
         }

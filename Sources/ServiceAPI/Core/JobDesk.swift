@@ -23,6 +23,8 @@ struct JobDesk: Sendable {
     let bell: Bell
     let ends: EndWaiters
     let followUp: DirectFollowUp
+    /// Keeps what workers elsewhere handed in until it is settled.
+    let reports: ReportOutbox
     /// Tells of workers that speak HTTP.
     let presence: RemotePresence
     /// How long a lease lasts that is held over HTTP, when the worker names no time (`WORKER_LEASE_TIMEOUT`).

@@ -122,7 +122,6 @@ struct TicketLoop: Service {
     /// - Throws: ``LedgerError`` or ``BrokerError``; a fault of one queue is thrown once the others have been seen to.
     func countTickets() async throws {
         let loads = try await ledger.loads(of: services)
-        bell.learn(remote: try await remoteServices())
         var fault: BrokerError?
         for load in loads {
             if load.due > 0 { bell.ring(load.service, isOurs: false) }
@@ -138,6 +137,7 @@ struct TicketLoop: Service {
                 if fault == nil || error.isRetriable { fault = error }
             }
         }
+        bell.learn(remote: try await remoteServices())
         if let fault { throw fault }
     }
 

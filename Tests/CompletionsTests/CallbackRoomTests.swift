@@ -1,0 +1,100 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import HTTPTransfer
+import Ledger
+import LedgerSQLite
+import Logging
+import MallaTestKit
+import Plumbing
+import Synchronization
+import Testing
+import Workflow
+
+@testable import Callbacks
+
+/// Receivers that never answer, many or with large callbacks, and one that does.
+@Suite(.timeLimit(.minutes(1))) struct CallbackRoomTests {
+    /// Answers for `good`, and for nobody else.
+    private final class Receivers: HTTPTransferring {
+        private let counts = Mutex((answered: 0, silent: 0))
+        var answered: Int { counts.withLock { $0.answered } }
+        var silent: Int { counts.withLock { $0.silent } }
+
+        func send(_ request: TransferRequest) async throws(TransferError) -> TransferResponse {
+            let (head, _) = try await stream(request)
+            return TransferResponse(head: head, body: [])
+        }
+
+        func stream(
+            _ request: TransferRequest
+        ) async throws(TransferError) -> (head: TransferHead, body: AsyncThrowingStream<[UInt8], any Error>) {
+            guard request.url.contains("good") else {
+                counts.withLock { $0.silent += 1 }
+                do { try await Task.sleep(for: .seconds(3600)) } catch { throw TransferError(.cancelled, "never") }
+                throw TransferError(.timeout, "never")
+            }
+            counts.withLock { $0.answered += 1 }
+            return (TransferHead(status: 204, headers: []), AsyncThrowingStream { $0.finish() })
+        }
+    }
+
+    private func callbacks(_ count: Int, to host: String, bytes: Int = 2) -> [CallbackRecord] {
+        let body = [UInt8](repeating: UInt8(ascii: " "), count: bytes)
+        return (0..<count).map { _ in
+            CallbackRecord(
+                id: MeshID(),
+                task: MeshID(),
+                app: "shop",
+                url: "http://\(host).example/hook",
+                isTrusted: false,
+                headers: [],
+                body: body,
+                dueAt: .now + CallbackRecord.hold,
+                createdAt: .now
+            )
+        }
+    }
+
+    private func with(_ body: (CallbackSender, Receivers) async throws -> Void) async throws {
+        let ledger = try SQLiteLedger.inMemory()
+        try await ledger.migrate()
+        let receivers = Receivers()
+        let delivery = CallbackDelivery(
+            settings: CallbackSettings(),
+            trusted: receivers,
+            guarded: receivers,
+            ledger: ledger,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        let sender = CallbackSender(delivery: delivery)
+        let running = Task { try await sender.run() }
+        try await body(sender, receivers)
+        running.cancel()
+        _ = try? await running.value
+    }
+
+    @Test func manyThatNeverAnswerLeaveHalfOfAllPlacesToThoseThatDo() async throws {
+        try await with { sender, receivers in
+            sender.enqueue(callbacks(1, to: "good"))
+            try await until { receivers.answered == 1 && sender.count == 0 }
+            for host in 0..<200 { sender.enqueue(callbacks(8, to: "silent-\(host)")) }
+            try await until { receivers.silent == 128 }
+            sender.enqueue(callbacks(500, to: "good"))
+            try await until { receivers.answered == 501 }
+            #expect(receivers.silent == 128)
+        }
+    }
+
+    @Test func largeCallbacksAreHeldUpToASize() async throws {
+        try await with { sender, receivers in
+            sender.enqueue(callbacks(1, to: "good"))
+            try await until { receivers.answered == 1 && sender.count == 0 }
+            for host in 0..<20 { sender.enqueue(callbacks(5, to: "silent-\(host)", bytes: 1 << 20)) }
+            #expect(sender.count == 64)
+            sender.enqueue(callbacks(20, to: "good", bytes: 1 << 20))
+            try await until { receivers.answered == 21 }
+        }
+    }
+}
