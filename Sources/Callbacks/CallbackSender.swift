@@ -133,7 +133,7 @@ public final class CallbackSender: Service {
         }
     }
 
-    /// Takes callbacks whose hold is this process's, as many as there is room for; passes over one that is already here,
+    /// Takes callbacks whose hold is this process's, as many as there is room for; passes over one that is here already
     /// and one whose hold is over by the ledger's clock: this process may have stood still since it was written.
     public func enqueue(_ callbacks: [CallbackRecord]) {
         guard !callbacks.isEmpty else { return }

@@ -79,8 +79,8 @@ public struct ServiceAPI: Sendable {
         return table.router()
     }
 
-    /// The long-running parts: tokens, webhooks, ranks and limits, completions of direct jobs, results that wait for their
-    /// apps, hints, tickets and timers.
+    /// The long-running parts: tokens, webhooks, ranks and limits, completions of direct jobs, results that wait for
+    /// their apps, hints, tickets and timers.
     public func services() -> [any Service] {
         let tokens: [any Service] = settings.tokensFile.map { [$0] } ?? []
         return tokens + [

@@ -56,7 +56,7 @@ extension LedgerError {
             case "": .unavailable
             // A standby that nobody has told yet to take over.
             case "25006": .unavailable
-            // Of the server, none of which a statement is to blame for: connection, shutdown, resources, system, internal.
+            // No statement's fault but the server's: connection, shutdown, resources, system, internal.
             default: ["08", "57P", "53", "58", "XX"].contains { sqlState.hasPrefix($0) } ? .unavailable : .misuse
             }
         let place = statement.map { $0.name.isEmpty ? "" : " in \($0.name)" } ?? ""

@@ -14,8 +14,8 @@ import Darwin
 
 /// Ends a role that has been told to stop and still waits, say for a ledger that hangs.
 ///
-/// Nothing is lost by that: what it has not written is done again by another, as after a crash. It comes last in the list
-/// of services, so that it is the first to hear of the shutdown and its time is the whole of it.
+/// Nothing is lost by that: what it has not written is done again by another, as after a crash. It comes last in the
+/// list of services, so that it is the first to hear of the shutdown and its time is the whole of it.
 struct ShutdownLimit: Service {
     /// For an API: less than Kubernetes waits before it kills (30 s).
     static let ofAPI: Duration = .seconds(20)
