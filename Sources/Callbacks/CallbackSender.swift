@@ -134,7 +134,8 @@ public final class CallbackSender: Service {
     }
 
     /// Takes callbacks whose hold is this process's, as many as there is room for; passes over one that is here already
-    /// and one whose hold is over by the ledger's clock: this process may have stood still since it was written.
+    /// and one whose hold is half over by the ledger's clock: this process may have stood still since it was written, or the
+    /// commit took long, and the rest may be too short for the first renewal. Whoever is next to take it sends it.
     public func enqueue(_ callbacks: [CallbackRecord]) {
         guard !callbacks.isEmpty else { return }
         let now = ContinuousClock.now
@@ -146,7 +147,7 @@ public final class CallbackSender: Service {
                 let since = now + min(.zero, callback.dueAt - moment - CallbackRecord.hold)
                 // What has no place here is left to the outbox.
                 guard receiver.queue.count < receiver.window.longestQueue, state.held[callback.id] == nil,
-                    callback.dueAt > moment, state.hold(callback, of: name, since: since)
+                    callback.dueAt > moment + CallbackRecord.hold / 2, state.hold(callback, of: name, since: since)
                 else { continue }
                 state.receivers[name, default: receiver].queue.append(callback)
                 Self.lineUp(name, &state)

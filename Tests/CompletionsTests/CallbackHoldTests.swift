@@ -98,6 +98,39 @@ import Workflow
         _ = try? await running.value
     }
 
+    /// As when the commit that wrote it took seconds: what is left of its hold may end before it is renewed.
+    @Test func aCallbackWhoseHoldIsNearlyOverIsLeftToOthers() async throws {
+        let passed = MovedTime()
+        let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
+        try await ledger.migrate()
+        let fixture = try await LedgerFixture(ledger: ledger) { time in passed.pass(time) }
+        let tasks = [try await fixture.accept(fixture.fanAll), try await fixture.accept(fixture.fanAll)]
+        for task in tasks { try await fixture.settle(task: task, .cancelled) }
+        let receiver = CountingReceiver()
+        let clock = LedgerClock(ledger)
+        let sender = CallbackSender(
+            delivery: CallbackDelivery(
+                settings: CallbackSettings(),
+                trusted: receiver,
+                guarded: receiver,
+                ledger: ledger,
+                clock: clock,
+                logger: Logger(label: "test")
+            )
+        )
+        let running = Task { try await sender.run() }
+        let late = try await ledger.takeCallbacks(apps: [LedgerFixture.app], limit: 1, hold: CallbackRecord.hold)
+        try await fixture.pass(CallbackRecord.hold * 5 / 8)
+        let fresh = try await ledger.takeCallbacks(apps: [LedgerFixture.app], limit: 1, hold: CallbackRecord.hold)
+        #expect(late.count == 1 && fresh.count == 1 && late[0].id != fresh[0].id)
+        try await clock.refresh()
+        sender.enqueue(late + fresh)
+        try await until { try await ledger.callbacks(of: fresh[0].task).first?.callback.state == .delivered }
+        #expect(receiver.asked == 1)
+        running.cancel()
+        _ = try? await running.value
+    }
+
     @Test func aCallbackUnderWayIsNobodyElses() async throws {
         let passed = MovedTime()
         let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
