@@ -39,7 +39,7 @@ private func isJSON(_ bytes: [UInt8]) -> Bool {
 private func check(_ value: JSON) {
     switch value {
     case .object(let object):
-        Fuzz.same(Set(object.names).count, object.count, "the number of names")
+        Fuzz.same(Set(object.names.map { Array($0.utf8) }).count, object.count, "the number of names")
         for (name, member) in object.members {
             Fuzz.same(object[name]?.bytes, member.bytes, "the member \(name)")
             check(member)
