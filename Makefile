@@ -33,7 +33,7 @@ lint: ## check format, documentation comments and scripts
 
 check: lint test ## lint, then all tests
 
-bench: ## measure bench-3, a chain of three stages, on the embedded mesh
+bench: ## measure bench-3, a chain of three stages: embedded, and as processes on private servers
 	@scripts/bench.sh
 
 chaos: ## seeded runs of a mesh under faults, checked afterwards: make chaos SEEDS="1 2 3"

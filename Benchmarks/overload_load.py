@@ -257,6 +257,26 @@ class Load:
         self.drain(60)
         return done / seconds
 
+    def closed_tasks(self, name: str, window: int, tasks: int) -> Phase:
+        """So many tasks, `window` of them open end to end."""
+        phase = self.begin(name)
+        while len(phase.ends) < tasks and not phase.bad and not self.lost:
+            while phase.offered < tasks and len(self.open) < window:
+                self.send(time.perf_counter())
+            self.poll(0.05)
+        phase.ended = time.perf_counter()
+        return phase
+
+    def flood(self, name: str, window: int, tasks: int) -> Phase:
+        """So many tasks, as fast as `window` submissions at a time are answered."""
+        phase = self.begin(name)
+        while phase.offered < tasks:
+            for _ in range(min(window - sum(len(one.sent) for one in self.connections), tasks - phase.offered)):
+                self.send(time.perf_counter())
+            self.poll(0.05)
+        phase.ended = time.perf_counter()
+        return phase
+
     def steady(self, name: str, rate: float, seconds: float, every=None) -> Phase:
         """Sends at a rate whatever comes back."""
         phase = self.begin(name)

@@ -31,6 +31,28 @@ def free_ports(count: int) -> int:
     raise SystemExit("overload: no free ports")
 
 
+def processor_seconds(roots: "list[int]") -> float:
+    """What these processes and all that descend from them have used."""
+    parents, ticks = {}, {}
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else []
+        except OSError:
+            continue
+        if fields:
+            parents[int(entry.name)] = int(fields[1])
+            ticks[int(entry.name)] = sum(map(int, fields[11:15]))
+
+    def descends(pid: int) -> bool:
+        while pid > 1:
+            if pid in roots:
+                return True
+            pid = parents.get(pid, 0)
+        return False
+
+    return sum(used for pid, used in ticks.items() if descends(pid)) / os.sysconf("SC_CLK_TCK")
+
+
 class Mesh:
     """The roles as processes."""
 
@@ -61,14 +83,21 @@ class Mesh:
     def wait_ready(self) -> None:
         """Until all three answer."""
         for port in range(self.port, self.port + 3):
-            for _ in range(300):
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                        break
-                except OSError:
-                    time.sleep(0.1)
-            else:
-                raise SystemExit(f"overload: nothing is ready on port {port}; see {self.folder}")
+            self.answer_of(port)
+
+    def answer_of(self, port: int) -> None:
+        """Waits for a role that says it is ready."""
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise SystemExit(f"overload: nothing is ready on port {port}; see {self.folder}")
+
+    def pids(self) -> "list[int]":
+        """The roles' processes."""
+        return [process.pid for process in self.processes.values()]
 
     def memory(self) -> "dict[str, int]":
         """The resident memory of each role in KiB."""
@@ -100,3 +129,26 @@ class Mesh:
                 process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+class Embedded(Mesh):
+    """All roles in one process, without a server."""
+
+    def __init__(self, malla: str, folder: pathlib.Path) -> None:
+        self.port = free_ports(3)
+        self.folder = folder
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in ("MARKETPLACE_CALLBACK", "DATABASE_URL", "AMQP_URL", "REDIS_URL", "S3_ENDPOINT")}
+        environment.update(
+            APP_API_PORT=str(self.port), HTTP_PORT=str(self.port + 1), WORKER_HTTP_PORT=str(self.port + 2),
+            HTTP_HOST="127.0.0.1", WORKER_HTTP_HOST="127.0.0.1", MARKETPLACE_TOKEN="overload-token",
+            CALLBACK_ALLOW_NETWORKS="127.0.0.0/8", OVERLOAD_WAIT="0", LOG_LEVEL="notice",
+            CALLBACK_SECRET="whsec_YmVuY2htYXJrLXNlY3JldC1ub3QtYS1yZWFsLW9uZQ==",
+        )
+        log = open(folder / "dev.log", "wb")
+        words = [malla, "dev", "--port", str(self.port), "--data", str(folder / "data")]
+        self.processes = {"dev": subprocess.Popen(words, env=environment, stderr=log, stdout=log, cwd=ROOT)}
+
+    def wait_ready(self) -> None:
+        """Until the App API answers."""
+        self.answer_of(self.port)
