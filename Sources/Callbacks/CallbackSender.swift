@@ -15,8 +15,9 @@ public final class CallbackSender: Service {
     /// How many callbacks of all receivers are under way at once, and how many of them to receivers that have not
     /// answered yet, or not the last time: whoever names receivers could otherwise keep all places busy.
     private static let (inAll, toUnproven) = (256, 128)
-    /// How many callbacks are here at most, and how many bytes their bodies have: half as many may wait for receivers
-    /// that are not proven. One is always taken.
+    /// How many callbacks are here at most, and how many bytes their bodies have.
+    ///
+    /// Half as many bytes may wait for receivers that are not proven. One callback is always taken.
     private static let (longestWaitingList, heldBytes) = (5000, 128 << 20)
     /// How many receivers that answer are remembered.
     private static let provenAtMost = 4096
@@ -133,9 +134,11 @@ public final class CallbackSender: Service {
         }
     }
 
-    /// Takes callbacks whose hold is this process's, as many as there is room for; passes over one that is here already
-    /// and one whose hold is half over by the ledger's clock: this process may have stood still since it was written, or the
-    /// commit took long, and the rest may be too short for the first renewal. Whoever is next to take it sends it.
+    /// Takes callbacks whose hold is this process's, as many as there is room for.
+    ///
+    /// One that is here already is passed over, and one whose hold is half over by the ledger's clock: this process may
+    /// have stood still since it was written, or the commit took long, and the rest may be too short for the first
+    /// renewal. Whoever is next to take it sends it.
     public func enqueue(_ callbacks: [CallbackRecord]) {
         guard !callbacks.isEmpty else { return }
         let now = ContinuousClock.now

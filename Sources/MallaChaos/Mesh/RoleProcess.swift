@@ -97,7 +97,9 @@ final class RoleProcess: Sendable {
         process.signal(SIGCONT)
         if await process.ends(within: limit) {
             let status = await process.end
-            guard status == 0 || !isReady && status == SIGTERM else { throw MeshFailure("\(role.rawValue) ended with status \(status) after SIGTERM") }
+            guard status == 0 || !isReady && status == SIGTERM else {
+                throw MeshFailure("\(role.rawValue) ended with status \(status) after SIGTERM")
+            }
             return
         }
         process.signal(SIGKILL)

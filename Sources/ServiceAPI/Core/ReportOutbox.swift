@@ -119,7 +119,7 @@ final class ReportOutbox: Service {
     private func publish(_ messages: [Message]) async throws(BrokerError) {
         do throws(BrokerError) {
             try await broker.publish(messages)
-        } catch where error.code == .unroutable {
+        } catch  where error.code == .unroutable {
             // The broker lost its data and no App API has come back yet: the queue is made for it.
             for queue in Set(messages.map(\.queue)) { try await broker.declare(queue) }
             try await broker.publish(messages)
