@@ -92,6 +92,11 @@ extension Duration {
     /// The duration in whole milliseconds, cut off below.
     public var wholeMilliseconds: Int64 { wholeMicroseconds / 1000 }
 
+    /// So many milliseconds from elsewhere, or the longest duration that ``wholeMilliseconds`` tells.
+    public static func milliseconds(fromElsewhere count: Int) -> Duration {
+        .milliseconds(min(max(Int64(count), .min / 1000), .max / 1000))
+    }
+
     /// The duration in seconds.
     public var inSeconds: Double { Double(wholeMicroseconds) / 1_000_000 }
 }

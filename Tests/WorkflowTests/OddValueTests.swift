@@ -21,10 +21,12 @@ import Workflow
     func endlessTimesAreTheLongestThereAre(_ milliseconds: Int) {
         let number = JSON.number(JSONNumber(milliseconds))
         let id = "0199a0b2-1d2a-7c57-9c1e-0f4a2f3f9c11"
-        let labels = JobLabels(json: ["ttl_ms": number]).json["ttl_ms"]?.int
-        #expect(labels == (milliseconds > 0 ? Int.max : Int.min) / 1000)
+        let labels = JobLabels(json: ["ttl_ms": number])
+        #expect(labels.json["ttl_ms"]?.int == (milliseconds > 0 ? Int.max : Int.min) / 1000)
+        #expect(JobLabels(json: labels.json) == labels)
         let refusal = HandOver.Refusal(json: ["job": .string(id), "retry_after_ms": number])
         #expect(refusal?.json["retry_after_ms"]?.int == (milliseconds > 0 ? Int.max : Int.min) / 1000)
+        #expect(refusal.flatMap { HandOver.Refusal(json: $0.json) } == refusal)
     }
 
     /// RFC 8259, 8.3: names are compared by their code units, though Swift's strings are equal here.

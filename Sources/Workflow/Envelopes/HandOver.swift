@@ -140,7 +140,7 @@ extension HandOver.Refusal {
         self.init(
             job: job,
             reason: json["reason"]?.string ?? "",
-            retryAfter: .milliseconds(json["retry_after_ms"]?.int ?? 1000)
+            retryAfter: .milliseconds(fromElsewhere: json["retry_after_ms"]?.int ?? 1000)
         )
     }
 }

@@ -73,7 +73,7 @@ public struct JobLabels: Sendable, Hashable {
         priority = json["priority"]?.int ?? 0
         dedupKey = json["dedup_key"]?.string
         webhook = json["webhook"]?.string
-        timeToLive = json["ttl_ms"]?.int.map { .milliseconds($0) }
+        timeToLive = json["ttl_ms"]?.int.map { .milliseconds(fromElsewhere: $0) }
         storage = json["s3_config"]
         envelope = json["envelope"]?.string.flatMap(Envelope.init(rawValue:))
     }
