@@ -38,7 +38,7 @@ def calibrate() -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def measure(mesh: "Mesh | Embedded", servers: "list[int]", tasks: int) -> "dict[str, float]":
+def measure(mesh: Mesh, servers: "list[int]", tasks: int) -> "dict[str, float]":
     """One round on one mesh; ends the program when a task was lost, refused, repeated or did not end well."""
     load = Load(mesh, 64, 50, 1024, "bench-3")
     load.closed("warm-up", 16, 2)
@@ -62,7 +62,7 @@ def measure(mesh: "Mesh | Embedded", servers: "list[int]", tasks: int) -> "dict[
     return figures | ({"servers": used[1] / tasks * 1000} if servers and not isinstance(mesh, Embedded) else {})
 
 
-def start(name: str, malla: str, folder: pathlib.Path) -> "Mesh | Embedded":
+def start(name: str, malla: str, folder: pathlib.Path) -> Mesh:
     """The mesh of this name, ready."""
     folder.mkdir()
     mesh = Embedded(malla, folder) if name == "embedded" else Mesh(malla, folder, None)
@@ -78,14 +78,17 @@ def table(results: "dict[str, dict[str, float]]", speed: float) -> None:
     """What was measured beside the baseline; a ratio above 1 is better than it, on a machine that is as fast."""
     known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {"calibration": speed, "meshes": {}}
     faster = known["calibration"] / speed
-    print(f"\nThis machine is {faster:.2f} times as fast as the baseline's (a loop of {speed:.0f} ms there and then).")
+    if known["meshes"]:
+        print(f"\nThis machine is {faster:.2f} times as fast as the baseline's, by a loop of {speed:.0f} ms.")
+    else:
+        print(f"\nThere is no {BASELINE.name} to compare with; --write-baseline makes one.")
     print("| mesh | figure | now | baseline | ratio |\n|---|---|---|---|---|")
     for mesh, figures in results.items():
-        for name, unit, isLessBetter in FIGURES:
+        for name, unit, less_is_better in FIGURES:
             if name not in figures:
                 continue
             base = known["meshes"].get(mesh, {}).get(name)
-            ratio = "" if not base else (base / figures[name] if isLessBetter else figures[name] / base)
+            ratio = "" if not base else (base / figures[name] if less_is_better else figures[name] / base)
             if ratio and name != "memory":
                 ratio /= faster
             shown = f"{ratio:.2f}" if ratio else ""

@@ -28,7 +28,7 @@ def free_ports(count: int) -> int:
         finally:
             for one in held:
                 one.close()
-    raise SystemExit("overload: no free ports")
+    raise SystemExit("there are no free ports")
 
 
 def processor_seconds(roots: "list[int]") -> float:
@@ -53,24 +53,28 @@ def processor_seconds(roots: "list[int]") -> float:
     return sum(used for pid, used in ticks.items() if descends(pid)) / os.sysconf("SC_CLK_TCK")
 
 
+def common_environment(port: int) -> "dict[str, str]":
+    """What every role gets: three ports in a row on loopback, and the generator's token."""
+    return os.environ | {
+        "APP_API_PORT": str(port), "HTTP_PORT": str(port + 1), "WORKER_HTTP_PORT": str(port + 2),
+        "HTTP_HOST": "127.0.0.1", "WORKER_HTTP_HOST": "127.0.0.1", "MARKETPLACE_TOKEN": "overload-token",
+        "CALLBACK_ALLOW_NETWORKS": "127.0.0.0/8", "LOG_LEVEL": os.environ.get("LOG_LEVEL", "notice"),
+        "CALLBACK_SECRET": "whsec_YmVuY2htYXJrLXNlY3JldC1ub3QtYS1yZWFsLW9uZQ==",
+    }
+
+
 class Mesh:
     """The roles as processes."""
 
     def __init__(self, malla: str, folder: pathlib.Path, definitions: "pathlib.Path | None") -> None:
         self.port = free_ports(3)
         self.folder = folder
-        environment = dict(os.environ)
-        environment.update(
-            DATABASE_URL=os.environ["PG_URL"], APP_API_PORT=str(self.port), HTTP_PORT=str(self.port + 1),
-            WORKER_HTTP_PORT=str(self.port + 2), HTTP_HOST="127.0.0.1", WORKER_HTTP_HOST="127.0.0.1",
-            SERVICE_API_URL=f"http://127.0.0.1:{self.port + 1}", MARKETPLACE_TOKEN="overload-token",
-            MESH_TOKEN="overload-mesh-token", CALLBACK_ALLOW_NETWORKS="127.0.0.0/8",
-            CALLBACK_SECRET="whsec_YmVuY2htYXJrLXNlY3JldC1ub3QtYS1yZWFsLW9uZQ==",
-            AWS_ACCESS_KEY=os.environ.get("AWS_ACCESS_KEY", "unused"),
-            AWS_SECRET_KEY=os.environ.get("AWS_SECRET_KEY", "unused"),
-            S3_ENDPOINT=os.environ.get("S3_ENDPOINT", "http://127.0.0.1:9"),
-            LOG_LEVEL=os.environ.get("LOG_LEVEL", "notice"),
-        )
+        environment = common_environment(self.port) | {
+            "DATABASE_URL": os.environ["PG_URL"], "SERVICE_API_URL": f"http://127.0.0.1:{self.port + 1}",
+            "MESH_TOKEN": "overload-mesh-token", "AWS_ACCESS_KEY": os.environ.get("AWS_ACCESS_KEY", "unused"),
+            "AWS_SECRET_KEY": os.environ.get("AWS_SECRET_KEY", "unused"),
+            "S3_ENDPOINT": os.environ.get("S3_ENDPOINT", "http://127.0.0.1:9"),
+        }
         if definitions:
             environment.update(AI_SERVICE_TOKEN="overload-token", APPS_DIR=str(definitions / "apps"), SERVICES_DIR=str(definitions / "services"))
         names = [folder.name for folder in sorted((definitions or ROOT).joinpath("services").iterdir())]
@@ -83,9 +87,9 @@ class Mesh:
     def wait_ready(self) -> None:
         """Until all three answer."""
         for port in range(self.port, self.port + 3):
-            self.answer_of(port)
+            self.wait_for(port)
 
-    def answer_of(self, port: int) -> None:
+    def wait_for(self, port: int) -> None:
         """Waits for a role that says it is ready."""
         for _ in range(300):
             try:
@@ -93,7 +97,7 @@ class Mesh:
                     return
             except OSError:
                 time.sleep(0.1)
-        raise SystemExit(f"overload: nothing is ready on port {port}; see {self.folder}")
+        raise SystemExit(f"nothing is ready on port {port}; see {self.folder}")
 
     def pids(self) -> "list[int]":
         """The roles' processes."""
@@ -137,18 +141,13 @@ class Embedded(Mesh):
     def __init__(self, malla: str, folder: pathlib.Path) -> None:
         self.port = free_ports(3)
         self.folder = folder
-        environment = {name: value for name, value in os.environ.items()
-                       if name not in ("MARKETPLACE_CALLBACK", "DATABASE_URL", "AMQP_URL", "REDIS_URL", "S3_ENDPOINT")}
-        environment.update(
-            APP_API_PORT=str(self.port), HTTP_PORT=str(self.port + 1), WORKER_HTTP_PORT=str(self.port + 2),
-            HTTP_HOST="127.0.0.1", WORKER_HTTP_HOST="127.0.0.1", MARKETPLACE_TOKEN="overload-token",
-            CALLBACK_ALLOW_NETWORKS="127.0.0.0/8", OVERLOAD_WAIT="0", LOG_LEVEL="notice",
-            CALLBACK_SECRET="whsec_YmVuY2htYXJrLXNlY3JldC1ub3QtYS1yZWFsLW9uZQ==",
-        )
+        environment = common_environment(self.port)
+        for name in ("MARKETPLACE_CALLBACK", "DATABASE_URL", "AMQP_URL", "REDIS_URL", "S3_ENDPOINT"):
+            environment.pop(name, None)
         log = open(folder / "dev.log", "wb")
         words = [malla, "dev", "--port", str(self.port), "--data", str(folder / "data")]
         self.processes = {"dev": subprocess.Popen(words, env=environment, stderr=log, stdout=log, cwd=ROOT)}
 
     def wait_ready(self) -> None:
         """Until the App API answers."""
-        self.answer_of(self.port)
+        self.wait_for(self.port)

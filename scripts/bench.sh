@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=scripts/setup.sh
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+scripts/install.sh --tests || exit 1
+scripts/venv.sh .venv-test scripts/requirements-test.txt || exit 1
 # shellcheck disable=SC2016  # expanded by the inner shell, which has the servers' addresses
 OVERLOAD_WAIT=0 exec scripts/servers.sh run -- bash -c '
     export AMQP_URL=$MALLA_TEST_AMQP_URL REDIS_URL=$MALLA_TEST_REDIS_URL PG_URL=$MALLA_TEST_POSTGRES_URL

@@ -120,7 +120,7 @@ public final class CallbackSender: Service {
             let now = ContinuousClock.now
             // A hold that is over may be another process's by now.
             let old = state.withLock { state in
-                state.held.filter { (renewal..<CallbackRecord.hold).contains(now - $0.value.since) }.map(\.key)
+                state.held.mapValues { now - $0.since }.filter { $1 >= renewal && $1 < CallbackRecord.hold }.map(\.key)
             }
             guard !old.isEmpty, !Task.isCancelled else { continue }
             do throws(LedgerError) {

@@ -9,5 +9,10 @@ struct Arrival: Sendable {
     let receipt: Receipt
     let body: [UInt8]
     /// The task whose run it is about; nil when it is about none, or does not tell.
-    var task: TaskID? { Completion.task(ofBody: body) }
+    let task: TaskID?
+
+    init(receipt: Receipt, body: [UInt8]) {
+        (self.receipt, self.body) = (receipt, body)
+        task = Completion.task(ofBody: body)
+    }
 }

@@ -6,7 +6,6 @@ import Callbacks
 import HTTPTransfer
 import Ledger
 import LedgerSQLite
-import Logging
 import MallaTestKit
 import Plumbing
 import ServiceLifecycle
@@ -17,15 +16,9 @@ import Workflow
 /// A process keeps the callbacks that it has in hand, and loses them soon after it is gone.
 @Suite(.timeLimit(.minutes(1))) struct CallbackHoldTests {
     /// A receiver that has the request and never answers.
-    private final class SilentReceiver: HTTPTransferring {
+    private final class SilentReceiver: StreamingReceiver {
         let asked = OneShot<Void>()
 
-        func send(_ request: TransferRequest) async throws(TransferError) -> TransferResponse {
-            try await stream(request)
-            throw TransferError(.cancelled, "never")
-        }
-
-        @discardableResult
         func stream(
             _ request: TransferRequest
         ) async throws(TransferError) -> (head: TransferHead, body: AsyncThrowingStream<[UInt8], any Error>) {
@@ -41,15 +34,18 @@ import Workflow
         func pass(_ time: Duration) { moved.withLock { $0 += time } }
     }
 
+    /// A ledger whose time the fixture can pass.
+    private static func ledgerWithTime() async throws -> (SQLiteLedger, LedgerFixture) {
+        let passed = MovedTime()
+        let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
+        try await ledger.migrate()
+        return (ledger, try await LedgerFixture(ledger: ledger) { time in passed.pass(time) })
+    }
+
     /// Counts what it is sent and answers 204.
-    private final class CountingReceiver: HTTPTransferring {
+    private final class CountingReceiver: StreamingReceiver {
         private let count = Mutex(0)
         var asked: Int { count.withLock { $0 } }
-
-        func send(_ request: TransferRequest) async throws(TransferError) -> TransferResponse {
-            let (head, _) = try await stream(request)
-            return TransferResponse(head: head, body: [])
-        }
 
         func stream(
             _ request: TransferRequest
@@ -61,25 +57,13 @@ import Workflow
 
     /// As when a process is frozen between the commit that wrote callbacks and their sending: another has taken them.
     @Test func aCallbackWhoseHoldIsOverIsLeftToOthers() async throws {
-        let passed = MovedTime()
-        let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
-        try await ledger.migrate()
-        let fixture = try await LedgerFixture(ledger: ledger) { time in passed.pass(time) }
+        let (ledger, fixture) = try await Self.ledgerWithTime()
         let task = try await fixture.accept(fixture.fanAll)
         try await fixture.settle(task: task, .cancelled)
         let receiver = CountingReceiver()
         let app = [LedgerFixture.app]
         let clock = LedgerClock(ledger)
-        let sender = CallbackSender(
-            delivery: CallbackDelivery(
-                settings: CallbackSettings(),
-                trusted: receiver,
-                guarded: receiver,
-                ledger: ledger,
-                clock: clock,
-                logger: Logger(label: "test")
-            )
-        )
+        let sender = CallbackSender(to: receiver, ledger: ledger, clock: clock)
         let running = Task { try await sender.run() }
         let stale = try await ledger.takeCallbacks(apps: app, limit: 9, hold: CallbackRecord.hold)
         #expect(stale.map(\.task) == [task])
@@ -100,24 +84,12 @@ import Workflow
 
     /// As when the commit that wrote it took seconds: what is left of its hold may end before it is renewed.
     @Test func aCallbackWhoseHoldIsNearlyOverIsLeftToOthers() async throws {
-        let passed = MovedTime()
-        let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
-        try await ledger.migrate()
-        let fixture = try await LedgerFixture(ledger: ledger) { time in passed.pass(time) }
+        let (ledger, fixture) = try await Self.ledgerWithTime()
         let tasks = [try await fixture.accept(fixture.fanAll), try await fixture.accept(fixture.fanAll)]
         for task in tasks { try await fixture.settle(task: task, .cancelled) }
         let receiver = CountingReceiver()
         let clock = LedgerClock(ledger)
-        let sender = CallbackSender(
-            delivery: CallbackDelivery(
-                settings: CallbackSettings(),
-                trusted: receiver,
-                guarded: receiver,
-                ledger: ledger,
-                clock: clock,
-                logger: Logger(label: "test")
-            )
-        )
+        let sender = CallbackSender(to: receiver, ledger: ledger, clock: clock)
         let running = Task { try await sender.run() }
         let late = try await ledger.takeCallbacks(apps: [LedgerFixture.app], limit: 1, hold: CallbackRecord.hold)
         try await fixture.pass(CallbackRecord.hold * 5 / 8)
@@ -132,23 +104,11 @@ import Workflow
     }
 
     @Test func aCallbackUnderWayIsNobodyElses() async throws {
-        let passed = MovedTime()
-        let ledger = try SQLiteLedger.inMemory(clock: { Timestamp.now + passed.duration })
-        try await ledger.migrate()
-        let fixture = try await LedgerFixture(ledger: ledger) { time in passed.pass(time) }
+        let (ledger, fixture) = try await Self.ledgerWithTime()
         let task = try await fixture.accept(fixture.fanAll)
         try await fixture.settle(task: task, .cancelled)
         let receiver = SilentReceiver()
-        let sender = CallbackSender(
-            delivery: CallbackDelivery(
-                settings: CallbackSettings(),
-                trusted: receiver,
-                guarded: receiver,
-                ledger: ledger,
-                logger: Logger(label: "test")
-            ),
-            renewal: .milliseconds(10)
-        )
+        let sender = CallbackSender(to: receiver, ledger: ledger, renewal: .milliseconds(10))
         let app = [LedgerFixture.app]
         let running = Task { try await sender.run() }
         try await sender.takeDue(of: app, from: ledger)

@@ -5,7 +5,6 @@
 import HTTPTransfer
 import Ledger
 import LedgerSQLite
-import Logging
 import MallaTestKit
 import Plumbing
 import Synchronization
@@ -17,15 +16,10 @@ import Workflow
 /// Receivers that never answer, many or with large callbacks, and one that does.
 @Suite(.timeLimit(.minutes(1))) struct CallbackRoomTests {
     /// Answers for `good`, and for nobody else.
-    private final class Receivers: HTTPTransferring {
+    private final class Receivers: StreamingReceiver {
         private let counts = Mutex((answered: 0, silent: 0))
         var answered: Int { counts.withLock { $0.answered } }
         var silent: Int { counts.withLock { $0.silent } }
-
-        func send(_ request: TransferRequest) async throws(TransferError) -> TransferResponse {
-            let (head, _) = try await stream(request)
-            return TransferResponse(head: head, body: [])
-        }
 
         func stream(
             _ request: TransferRequest
@@ -61,14 +55,7 @@ import Workflow
         let ledger = try SQLiteLedger.inMemory()
         try await ledger.migrate()
         let receivers = Receivers()
-        let delivery = CallbackDelivery(
-            settings: CallbackSettings(),
-            trusted: receivers,
-            guarded: receivers,
-            ledger: ledger,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        )
-        let sender = CallbackSender(delivery: delivery)
+        let sender = CallbackSender(to: receivers, ledger: ledger)
         let running = Task { try await sender.run() }
         try await body(sender, receivers)
         running.cancel()

@@ -2,15 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Foundation
 import Logging
 import Plumbing
 import ServiceLifecycle
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// Ends a role that has been told to stop and still waits, say for a ledger that hangs.
 ///
@@ -25,33 +20,28 @@ struct ShutdownLimit: Service {
 
     /// Waits for the shutdown, and lets it go on; the process ends with it or at the limit.
     func run() async throws {
+        var status = EXIT_SUCCESS
         do {
             try await gracefulShutdown()
         } catch {
             // Another service failed, and all are cancelled: that must not take for ever either.
+            status = EXIT_FAILURE
         }
-        let clock = ShutdownClock()
-        // Of no group that a shutdown waits for or cancels.
-        Task.detached { await clock.end(after: limit, logger) }
-    }
-}
-
-/// A thread of its own: what hangs may be the log, or all of the cooperative pool.
-private actor ShutdownClock {
-    private nonisolated let loop = LoopThread(name: "shutdown-limit")
-    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-
-    func end(after limit: Duration, _ logger: Logger) {
-        sleep(UInt32(clamping: limit.components.seconds))
-        Task.detached {
-            logger.warning(
-                "what was under way did not end in time and is left to others",
-                metadata: [LogKey.duration: "\(limit)"]
-            )
+        let (limit, logger, code) = (limit, logger, status)
+        // Threads of its own: what hangs may be the log, or all of the cooperative pool.
+        Thread.detachNewThread {
+            sleep(UInt32(clamping: limit.components.seconds))
+            let written = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                logger.warning(
+                    "what was under way did not end in time and is left to others",
+                    metadata: [LogKey.duration: "\(Quantity.text(limit))"]
+                )
+                written.signal()
+            }
+            _ = written.wait(timeout: .now() + 1)
+            // Without the handlers of exit(3), which may wait for what hangs.
+            _exit(code)
         }
-        // Time for the line to be written.
-        usleep(100_000)
-        // Without the handlers of exit(3), which may wait for what hangs.
-        _exit(0)
     }
 }

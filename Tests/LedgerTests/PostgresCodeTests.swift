@@ -1,0 +1,23 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import Testing
+
+@testable import LedgerPostgres
+
+/// What the server's codes mean for a caller (PostgreSQL manual, appendix A): only what passes is tried again.
+@Suite struct PostgresCodeTests {
+    @Test(arguments: [
+        ("40001", LedgerError.Code.conflict), ("40P01", .conflict), ("57014", .timeout), ("55P03", .timeout),
+        ("08006", .unavailable), ("57P01", .unavailable), ("53300", .unavailable), ("", .unavailable),
+        // A standby, and a disk that does not answer.
+        ("25006", .unavailable), ("58030", .unavailable),
+        // A page that is broken stays so: its statement must fail alone.
+        ("XX001", .misuse), ("22P02", .misuse), ("23505", .misuse), ("42P01", .misuse),
+    ])
+    func aCodeTellsWhetherToTryAgain(state: String, code: LedgerError.Code) {
+        #expect(LedgerError(sqlState: state, message: "m", in: nil).code == code)
+    }
+}
