@@ -6,7 +6,7 @@
 
 Wants AMQP_URL, REDIS_URL and PG_URL of empty servers (scripts/overload.sh brings them). Starts an App API, a Service API
 and a worker as processes of their own, finds the sustainable rate, measures a normal load, offers ten times the
-sustainable rate for a while (open loop, pipelined), then the normal load again. Standard library only.
+sustainable rate for a while (open loop), then the normal load again. Standard library only.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument("--malla", default=str(ROOT / ".build/release/malla"))
     parser.add_argument("--seconds", type=float, default=60, help="how long the peak lasts")
     parser.add_argument("--times", type=float, default=10, help="the peak's rate, in sustainable rates")
-    parser.add_argument("--connections", type=int, default=200)
+    parser.add_argument("--connections", type=int, default=1000, help="how many at most")
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--giants", nargs="*", help="only the giants, or those with such words in their names")
     parser.add_argument("--peak-only", action="store_true")

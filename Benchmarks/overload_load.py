@@ -38,7 +38,7 @@ def received(source: socket.socket) -> "bytes | None":
 
 
 class Connection:
-    """A keep-alive connection with requests in a pipeline."""
+    """A keep-alive connection; requests wait in a pipeline only when all connections are busy."""
 
     def __init__(self, load: "Load") -> None:
         self.load = load
@@ -62,7 +62,9 @@ class Connection:
             while self.out:
                 del self.out[: self.socket.send(self.out)]
         except BlockingIOError:
-            return
+            self.load.unwritten.add(self)
+        else:
+            self.load.unwritten.discard(self)
 
     def readable(self) -> None:
         """Takes answers."""
@@ -90,6 +92,8 @@ class Connection:
             key, due = self.sent.popleft()
             self.load.answered(int(head[9:12]), key, due, now, head, buffer[end + 4 : size])
             start = size
+            if not self.sent:
+                self.load.idle.append(self)
         self.buffer = buffer[start:]
 
 
@@ -167,14 +171,29 @@ class Load:
         self.body = json.dumps(
             {"method": method, "payload": {"payload": "x" * size}, "callbackUrl": callback}, separators=(",", ":")
         ).encode()
-        self.connections = [Connection(self) for _ in range(connections)]
+        self.most = connections
+        self.connections: "list[Connection]" = []
+        self.idle: "list[Connection]" = []
+        self.unwritten: "set[Connection]" = set()
         self.turn = 0
         self.phase = Phase("none")
 
     def drop(self, connection: Connection) -> None:
-        """Opens a new connection for one that the server closed."""
+        """Forgets a connection that the server closed."""
         self.connections.remove(connection)
-        self.connections.append(Connection(self))
+        self.unwritten.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+    def free(self) -> Connection:
+        """A connection with nothing under way if there may be one, or the next in turn."""
+        if self.idle:
+            return self.idle.pop()
+        if len(self.connections) < self.most:
+            self.connections.append(Connection(self))
+            return self.connections[-1]
+        self.turn = (self.turn + 1) % len(self.connections)
+        return self.connections[self.turn]
 
     def accept(self) -> None:
         """A connection of the sender of callbacks."""
@@ -184,7 +203,7 @@ class Load:
             return
 
     def send(self, due: float, user: "bytes | None" = None) -> None:
-        """One request, on the next connection."""
+        """One request."""
         self.count += 1
         key = b"r%d" % self.count
         user = user or b"u%d" % (self.count % self.users)
@@ -194,10 +213,9 @@ class Load:
             + b"\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(self.body)
             + self.body
         )
-        self.turn = (self.turn + 1) % len(self.connections)
         self.phase.offered += 1
         self.open[key] = (self.phase, due)
-        self.connections[self.turn].send(data, key, due)
+        self.free().send(data, key, due)
 
     def answered(self, status: int, key: bytes, due: float, now: float, head: bytes, body: bytes) -> None:
         """An answer to a call."""
@@ -235,9 +253,8 @@ class Load:
         """Handles what is there, and waits for it at most so long."""
         for key, _ in self.selector.select(max(0.0, timeout)):
             key.data()
-        for connection in self.connections:
-            if connection.out:
-                connection.flush()
+        for connection in list(self.unwritten):
+            connection.flush()
 
     def begin(self, name: str) -> Phase:
         """A new phase: what is sent from now on counts for it."""

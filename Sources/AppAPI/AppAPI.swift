@@ -24,6 +24,7 @@ public struct AppAPI: Sendable {
     private let timers: AppTimers
     private let sender: CallbackSender
     let backlog: BacklogGauge
+    private let watch: BacklogWatch
 
     /// Wires the routes and services of one App API.
     public init(settings: AppSettings, catalog: AppCatalog, parts: AppParts) {
@@ -53,11 +54,14 @@ public struct AppAPI: Sendable {
             clock: settings.queueClock,
             logger: parts.logger
         )
+        let completions = catalog.names.map { QueueName.completions(app: $0) }
         self.backlog = backlog
+        watch = BacklogWatch(gauge: backlog, completions: completions, broker: parts.broker, logger: parts.logger)
         let followUp = CommitFollowUp(
             desk: desk,
             results: parts.results,
             sender: sender,
+            backlog: backlog,
             resultTTL: settings.resultTTL,
             logger: parts.logger
         )
@@ -81,7 +85,7 @@ public struct AppAPI: Sendable {
         )
         consumer = CompletionsConsumer(
             broker: parts.broker,
-            queues: catalog.names.map { QueueName.completions(app: $0) },
+            queues: completions,
             settling: CompletionSettling(
                 ledger: parts.ledger,
                 media: parts.media,
@@ -106,7 +110,6 @@ public struct AppAPI: Sendable {
             services: Set(catalog.services.keys),
             followUp: followUp,
             sender: sender,
-            backlog: backlog,
             interval: .milliseconds(500),
             logger: parts.logger
         )
@@ -123,11 +126,11 @@ public struct AppAPI: Sendable {
         try await parts.fairness.sync()
     }
 
-    /// The long-running parts: tokens, ranks and limits, the consumer of completions, the sender of callbacks, the
-    /// timers.
+    /// The long-running parts: tokens, ranks and limits, the watch over backlogs, the sender of callbacks, the consumer of
+    /// completions, the timers.
     public func services() -> [any Service] {
         let tokens: [any Service] = settings.tokensFile.map { [$0] } ?? []
-        return tokens + [parts.fairness, parts.limits, sender, consumer, timers]
+        return tokens + [parts.fairness, parts.limits, watch, sender, consumer, timers]
     }
 
     /// All routes.

@@ -54,10 +54,14 @@ public struct CallbackDelivery: Sendable {
     }
 
     /// Sends once and records what came of it; tells whether the receiver answered at all.
-    public func attempt(_ callback: CallbackRecord) async -> Bool {
+    ///
+    /// - Parameter ended: is told the same before the record is written, when the receiver may be sent another.
+    @discardableResult
+    public func attempt(_ callback: CallbackRecord, ended: (Bool) -> Void = { _ in }) async -> Bool {
         let startedAt = clock.now
         let began = ContinuousClock.now
         let verdict = await send(callback, at: startedAt)
+        ended(verdict.status != nil)
         // Broken off by this process's own end: no fault of the receiver's, who may never have seen it. Unrecorded, it
         // is sent again by whoever takes it when its hold is over, and costs none of its attempts.
         if Task.isCancelled, verdict.status == nil { return false }

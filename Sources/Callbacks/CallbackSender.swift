@@ -12,8 +12,8 @@ import Synchronization
 /// However many do not answer, those that do have half of all places to themselves. What it does not get to within the
 /// hold, and what there is no room for, is dropped here and stays in the ledger's outbox, whence it comes again.
 public final class CallbackSender: Service {
-    /// How many callbacks of all receivers are under way at once, and how many of them to receivers that have not
-    /// answered yet, or not the last time: whoever names receivers could otherwise keep all places busy.
+    /// How many callbacks of all receivers are under way or unrecorded at once, and how many of them to receivers that
+    /// have not answered yet, or not the last time: whoever names receivers could otherwise keep all places busy.
     private static let (inAll, toUnproven) = (256, 128)
     /// How many callbacks are here at most, and how many bytes their bodies have.
     ///
@@ -21,8 +21,8 @@ public final class CallbackSender: Service {
     private static let (longestWaitingList, heldBytes) = (5000, 128 << 20)
     /// How many receivers that answer are remembered.
     private static let provenAtMost = 4096
-    /// How many are taken from the outbox at once.
-    private static let oneTake = 200
+    /// How many are taken from the outbox at once, and how often in a row.
+    private static let (oneTake, takesAtMost) = (200, 10)
 
     private struct Receiver {
         var queue = FirstInFirstOut<CallbackRecord>()
@@ -50,6 +50,11 @@ public final class CallbackSender: Service {
         private(set) var held: [MeshID: Held] = [:]
         private(set) var bytes = 0
         var (active, activeToUnproven) = (0, 0)
+
+        /// Whether another callback to a receiver may wait.
+        func hasRoom(_ name: String) -> Bool {
+            receivers[name].map { $0.queue.count < $0.window.longestQueue } ?? true
+        }
 
         /// Takes a callback in, and tells whether there is room for it.
         mutating func hold(_ callback: CallbackRecord, of name: String, since: ContinuousClock.Instant) -> Bool {
@@ -105,11 +110,16 @@ public final class CallbackSender: Service {
 
     /// Takes the due callbacks of these apps from the ledger's outbox, as many as there is room for.
     ///
+    /// It goes on while all that come find a place, up to 2,000, so that a backlog does not wait for the next call.
+    ///
     /// - Parameter apps: names of apps; ``CallbackRecord/directApp`` for direct jobs.
     public func takeDue(of apps: [String], from ledger: any Ledger) async throws(LedgerError) {
-        let room = min(Self.oneTake, room)
-        guard room > 0 else { return }
-        enqueue(try await ledger.takeCallbacks(apps: apps, limit: room, hold: CallbackRecord.hold))
+        for _ in 0..<Self.takesAtMost {
+            let room = min(Self.oneTake, room)
+            guard room > 0 else { return }
+            let due = try await ledger.takeCallbacks(apps: apps, limit: room, hold: CallbackRecord.hold)
+            guard enqueue(due) == room else { return }
+        }
     }
 
     /// Renews the holds of what is here until it is cancelled: attempts outlive a shutdown for a while.
@@ -139,25 +149,30 @@ public final class CallbackSender: Service {
     /// One that is here already is passed over, and one whose hold is half over by the ledger's clock: this process may
     /// have stood still since it was written, or the commit took long, and the rest may be too short for the first
     /// renewal. Whoever is next to take it sends it.
-    public func enqueue(_ callbacks: [CallbackRecord]) {
-        guard !callbacks.isEmpty else { return }
+    ///
+    /// - Returns: how many found a place.
+    @discardableResult
+    public func enqueue(_ callbacks: [CallbackRecord]) -> Int {
+        guard !callbacks.isEmpty else { return 0 }
         let now = ContinuousClock.now
         let moment = delivery.now
-        let ready = state.withLock { state in
+        let (ready, count) = state.withLock { state in
+            let before = state.held.count
             for callback in callbacks {
                 let name = Self.receiver(of: callback)
-                let receiver = state.receivers[name, default: Receiver()]
                 let since = now + min(.zero, callback.dueAt - moment - CallbackRecord.hold)
                 // What has no place here is left to the outbox.
-                guard receiver.queue.count < receiver.window.longestQueue, state.held[callback.id] == nil,
+                guard state.hasRoom(name), state.held[callback.id] == nil,
                     callback.dueAt > moment + CallbackRecord.hold / 2, state.hold(callback, of: name, since: since)
                 else { continue }
-                state.receivers[name, default: receiver].queue.append(callback)
+                state.receivers[name, default: Receiver()].queue.append(callback)
                 Self.lineUp(name, &state)
             }
-            return Self.takeStartable(&state, now)
+            let count = state.held.count - before
+            return (Self.takeStartable(&state, now), count)
         }
         for callback in ready { start.yield(callback) }
+        return count
     }
 
     /// Sends until the graceful shutdown; what is under way may end (15 s at most).
@@ -167,7 +182,8 @@ public final class CallbackSender: Service {
             await withDiscardingTaskGroup { group in
                 for await callback in starts {
                     group.addTask { [self] in
-                        finished(callback, answered: await delivery.attempt(callback))
+                        await delivery.attempt(callback) { isAnswered in ended(callback, isAnswered) }
+                        recorded(callback)
                     }
                 }
             }
@@ -186,18 +202,28 @@ public final class CallbackSender: Service {
         }
     }
 
-    private func finished(_ callback: CallbackRecord, answered: Bool) {
+    /// An attempt ended: its receiver may be sent another.
+    private func ended(_ callback: CallbackRecord, _ isAnswered: Bool) {
         let name = Self.receiver(of: callback)
         let ready = state.withLock { state in
-            state.end(callback.id)
-            if !answered {
+            if !isAnswered {
                 state.proven.remove(name)
             } else if state.proven.count < Self.provenAtMost {
                 state.proven.insert(name)
             }
             state.receivers[name]?.active -= 1
-            state.receivers[name]?.window.note(answered: answered)
+            state.receivers[name]?.window.note(answered: isAnswered)
             Self.lineUp(name, &state)
+            return Self.takeStartable(&state, .now)
+        }
+        for callback in ready { start.yield(callback) }
+    }
+
+    /// What came of an attempt is recorded: only now its place is free, lest many be sent in vain while the ledger is
+    /// away.
+    private func recorded(_ callback: CallbackRecord) {
+        let ready = state.withLock { state in
+            state.end(callback.id)
             return Self.takeStartable(&state, .now)
         }
         for callback in ready { start.yield(callback) }

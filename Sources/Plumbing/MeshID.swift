@@ -40,16 +40,20 @@ public struct MeshID: Sendable, Hashable, Comparable {
 
     /// Parses the usual form, 32 hexadecimal digits with or without the four hyphens; nil when it is not one.
     public init?(_ text: some StringProtocol) {
-        var halves: (UInt64, UInt64) = (0, 0)
-        var digits = 0
-        for (position, byte) in text.utf8.enumerated() {
-            if byte == UInt8(ascii: "-"), [8, 13, 18, 23].contains(position) { continue }
-            guard let digit = Self.value(ofHexDigit: byte), digits < 32 else { return nil }
-            if digits < 16 { halves.0 = halves.0 << 4 | digit } else { halves.1 = halves.1 << 4 | digit }
+        var text = String(text)
+        guard let id = text.withUTF8(Self.parse) else { return nil }
+        self = id
+    }
+
+    private static func parse(_ text: UnsafeBufferPointer<UInt8>) -> MeshID? {
+        var (high, low, digits): (UInt64, UInt64, Int) = (0, 0, 0)
+        for (position, byte) in text.enumerated() {
+            if byte == UInt8(ascii: "-"), position == 8 || position == 13 || position == 18 || position == 23 { continue }
+            guard let digit = value(ofHexDigit: byte), digits < 32 else { return nil }
+            if digits < 16 { high = high << 4 | digit } else { low = low << 4 | digit }
             digits += 1
         }
-        guard digits == 32 else { return nil }
-        self.init(high: halves.0, low: halves.1)
+        return digits == 32 ? MeshID(high: high, low: low) : nil
     }
 
     /// Makes an id from its 16 bytes; nil when there are not 16.

@@ -12,11 +12,15 @@ extension QueuePaceTests {
     private struct Mesh {
         /// Jobs a second of each service, and how many jobs of it each job before it makes.
         var services: [(rate: Double, fan: Int)]
+        /// How many completions a second the App APIs settle.
+        var settling = Double.infinity
         var apis = 1
         /// When the first App API reads.
         var offset = 0.0
 
         var open: [Int] = []
+        /// Jobs of each service that were done and are not settled yet; for the ledger they run.
+        var unsettled: [Int] = []
         var asked: [String: Int] = [:]
         var taken: [String: Int] = [:]
         var refused: [Int] = []
@@ -25,14 +29,26 @@ extension QueuePaceTests {
         var most = 0.0
         var lastRefusal = 0.0
 
-        /// The seconds that the busiest service needs for what is open.
+        /// The seconds that the busiest service, or the settling, needs for what is open.
         var seconds: Double {
-            var (longest, jobs) = (0.0, 0.0)
+            var (longest, jobs, completions) = (0.0, 0.0, 0.0)
             for (index, service) in services.enumerated() {
                 jobs = jobs * Double(service.fan) + Double(open[index])
                 longest = max(longest, jobs / service.rate)
+                jobs += Double(unsettled[index])
+                completions += jobs
             }
-            return longest
+            return max(longest, completions / settling)
+        }
+
+        /// The jobs of tasks that were taken and have not ended.
+        var rest: Int { open.reduce(0, +) + unsettled.reduce(0, +) }
+
+        /// Jobs of the last service were settled, and the task of each last one of a fan-out ends.
+        private mutating func end(_ count: Int, _ paces: inout [QueuePace]) {
+            let fan = services.reduce(1) { $0 * $1.fan }
+            for number in done / fan..<(done + count) / fan { paces[number % apis].end("w", 1) }
+            done += count
         }
 
         mutating func run(_ seconds: Int, arrive: (Double) -> [(user: String, api: Int)]) {
@@ -40,6 +56,8 @@ extension QueuePaceTests {
             let names = services.indices.map { "s\($0)" }
             var paces = Array(repeating: QueuePace(patience: .seconds(5)), count: apis)
             open = services.map { _ in 0 }
+            unsettled = open
+            var settled = 0.0
             refused = paces.map { _ in 0 }
             var (created, budgets) = (open, services.map { _ in 0.0 })
             var known = paces.map { _ in open }
@@ -52,8 +70,17 @@ extension QueuePaceTests {
                     let count = min(open[index], Int(budgets[index]))
                     budgets[index] -= Double(count)
                     open[index] -= count
+                    unsettled[index] += count
+                }
+                settled = min(settled + settling / 100, settling / 20 + 1)
+                // Each service's completions have their part of it, as they come in one queue.
+                let part = min(1, settled / Double(max(1, unsettled.reduce(0, +))))
+                for index in services.indices.reversed() {
+                    let count = min(unsettled[index], Int((Double(unsettled[index]) * part).rounded(.up)))
+                    settled -= Double(count)
+                    unsettled[index] -= count
                     guard index + 1 < services.count else {
-                        done += count
+                        end(count, &paces)
                         continue
                     }
                     open[index + 1] += count * services[index + 1].fan
@@ -79,11 +106,12 @@ extension QueuePaceTests {
                         paces[api].learn(
                             name,
                             waiting: open[index] - running,
-                            running: running,
+                            running: running + unsettled[index],
                             created: fresh,
                             at: now
                         )
                     }
+                    paces[api].learn(completions: unsettled.reduce(0, +), at: now)
                     (known[api], readAt[api]) = (created, time)
                     if paces[api].judge("w", names, at: now) == .began { begins += 1 }
                 }
@@ -166,6 +194,22 @@ extension QueuePaceTests {
         #expect(mesh.most < 11, "\(mesh.most) s")
         #expect(mesh.lastRefusal < 78, "\(mesh.lastRefusal)")
         // Busy for the minute of the flood, and all is done at its end.
-        #expect(mesh.done > 350 * 58 + 87 * 45 && mesh.open.reduce(0, +) < 20, "\(mesh.done)")
+        #expect(mesh.done > 350 * 58 + 87 * 45 && mesh.rest < 20, "\(mesh.done)")
+    }
+
+    @Test(arguments: [1, 3])
+    func completionsThatWaitToBeSettledAreAQueueAsWell(apis: Int) {
+        // The services could do ten times what the App APIs can settle: 400 tasks a second of three jobs.
+        var mesh = Mesh(services: [(4000, 1), (4000, 1), (4000, 1)], settling: 1200, apis: apis, offset: 0.5)
+        var number = 0
+        mesh.run(110) { time in
+            (0..<Self.calls(time >= 10 && time < 70 ? 4000 : 100, time)).map { _ in
+                number += 1
+                return ("u\(number % 50)", number % apis)
+            }
+        }
+        #expect(mesh.most < 16, "\(mesh.most) s")
+        #expect(mesh.lastRefusal < 78, "\(mesh.lastRefusal)")
+        #expect(mesh.done > 400 * 58 + 100 * 45 && mesh.rest < 20, "\(mesh.done)")
     }
 }

@@ -51,11 +51,11 @@ import Workflow
                 ),
                 results: fixture.results,
                 sender: sender,
+                backlog: BacklogGauge(ledger: fixture.ledger, catalog: catalog),
                 resultTTL: .seconds(60),
                 logger: logger
             ),
             sender: sender,
-            backlog: BacklogGauge(ledger: fixture.ledger, catalog: catalog),
             interval: .milliseconds(20),
             logger: logger
         )

@@ -103,6 +103,22 @@ import Workflow
         _ = try? await running.value
     }
 
+    /// As after a peak, when more tasks ended than could be called back.
+    @Test func aBacklogIsTakenWithoutWaitingForTheNextLook() async throws {
+        let (ledger, fixture) = try await Self.ledgerWithTime()
+        for _ in 0..<450 { try await fixture.settle(task: try await fixture.accept(fixture.fanAll), .cancelled) }
+        let receiver = CountingReceiver()
+        let clock = LedgerClock(ledger)
+        let sender = CallbackSender(to: receiver, ledger: ledger, clock: clock)
+        let running = Task { try await sender.run() }
+        try await fixture.pass(CallbackRecord.hold + .seconds(1))
+        try await clock.refresh()
+        try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
+        try await until { receiver.asked == 450 }
+        running.cancel()
+        _ = try? await running.value
+    }
+
     @Test func aCallbackUnderWayIsNobodyElses() async throws {
         let (ledger, fixture) = try await Self.ledgerWithTime()
         let task = try await fixture.accept(fixture.fanAll)

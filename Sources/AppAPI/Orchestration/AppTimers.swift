@@ -10,7 +10,7 @@ import Plumbing
 import ServiceLifecycle
 import Workflow
 
-/// The App API's timer loop: limits and deadlines, dead workers, due callbacks, backlogs, retention.
+/// The App API's timer loop: limits and deadlines, dead workers, due callbacks, retention.
 struct AppTimers: Service {
     let ledger: any Ledger
     let timers: LedgerTimers
@@ -19,7 +19,6 @@ struct AppTimers: Service {
     let services: Set<String>
     let followUp: CommitFollowUp
     let sender: CallbackSender
-    let backlog: BacklogGauge
     let interval: Duration
     let logger: Logger
 
@@ -28,10 +27,9 @@ struct AppTimers: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var failures = 0
-            var turns = 0
             while !Task.isCancelled {
                 do throws(LedgerError) {
-                    try await turn(turns)
+                    try await turn()
                     if failures > 0 { logger.info("the ledger answers again") }
                     failures = 0
                 } catch {
@@ -40,7 +38,6 @@ struct AppTimers: Service {
                         logger.warning("the timers can't reach the ledger", metadata: [LogKey.error: "\(error)"])
                     }
                 }
-                turns += 1
                 let wait =
                     failures > 0
                     ? Self.backoff.delay(afterFailures: failures) : interval * Double.random(in: 0.8...1.2)
@@ -49,8 +46,7 @@ struct AppTimers: Service {
         }
     }
 
-    private func turn(_ number: Int) async throws(LedgerError) {
-        if number.isMultiple(of: 2) || backlog.isPressed { try await backlog.refresh() }
+    private func turn() async throws(LedgerError) {
         try await timers.turn { turn in
             followUp.desk.enqueue(turn.reaped.filter { services.contains($0.service) })
             for outcome in turn.outcomes { followUp.settled(outcome) }

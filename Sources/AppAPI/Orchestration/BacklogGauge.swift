@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import BrokerClient
 import Ledger
 import Logging
 import Metrics
@@ -19,6 +20,8 @@ final class BacklogGauge: Sendable {
         var since: Timestamp?
         var created: [String: Int] = [:]
         var countedAt: ContinuousClock.Instant?
+        /// The completions that waited to be settled; nil while the broker does not tell.
+        var completions: Int?
     }
 
     /// How far back jobs are counted at least, and how long until the count begins anew.
@@ -105,6 +108,26 @@ final class BacklogGauge: Sendable {
         }
     }
 
+    /// Counts tasks that ended.
+    func end(_ tasks: [TaskRecord]) {
+        state.withLock { state in
+            for task in tasks { state.pace.end(task.definition, 1) }
+        }
+    }
+
+    /// Counts the completions of these queues that wait to be settled.
+    func countCompletions(of queues: [String], at broker: any Broker) async throws(BrokerError) {
+        do throws(BrokerError) {
+            var count = 0
+            for queue in queues { count += try await broker.depth(of: queue) ?? 0 }
+            state.withLock { $0.completions = count }
+            Gauge(label: "malla_completions_waiting").record(count)
+        } catch {
+            state.withLock { $0.completions = nil }
+            throw error
+        }
+    }
+
     /// Reads the loads again.
     func refresh() async throws(LedgerError) {
         let services = limits.keys.sorted()
@@ -129,6 +152,7 @@ final class BacklogGauge: Sendable {
                     at: now
                 )
             }
+            if let completions = state.completions { state.pace.learn(completions: completions, at: now) }
             return workflows.compactMap { hash, known in
                 state.pace.judge(hash, known.services, at: now).map { (known, $0 == .began) }
             }

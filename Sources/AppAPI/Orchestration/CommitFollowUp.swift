@@ -18,6 +18,7 @@ struct CommitFollowUp: SettledFollowUp {
     let desk: HandOverDesk
     let results: any ResultStore
     let sender: CallbackSender
+    let backlog: BacklogGauge
     let resultTTL: Duration
     let logger: Logger
 
@@ -45,6 +46,7 @@ struct CommitFollowUp: SettledFollowUp {
 
     private func finished(_ tasks: [TaskRecord]) {
         guard !tasks.isEmpty else { return }
+        backlog.end(tasks)
         for task in tasks {
             let duration = (task.finishedAt ?? .now) - task.createdAt
             Counter(

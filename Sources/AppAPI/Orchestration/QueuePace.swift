@@ -8,10 +8,13 @@ import Plumbing
 ///
 /// Pure. What a service can do is known only from a time in which jobs waited for it throughout: until then everything
 /// is taken. A workflow's new tasks are rationed once what waits needs more than ``patience`` at that rate and still
-/// grows. Then so many are taken that half of the rate arrives at its busiest service, whatever number of jobs a task
-/// makes and whoever makes others; half is left for what waits. The tasks are shared out equally among the users who
-/// ask, with one share free for a newcomer, until half of ``patience`` is left. Queues that are short or slow are not
-/// judged: a model that takes a minute for a job has a long queue by nature, and its `backlog` says how long.
+/// grows. Then as many are taken as end here, whatever number of jobs a task makes: half of them while ``patience`` is
+/// waited for, all of them at half of it, and somewhat more below that, so that the queue gets short and stays so. They
+/// are shared out equally among the users who ask, with one share free for a newcomer. Queues that are short or slow
+/// are not judged: a model that takes a minute for a job has a long queue by nature, and its `backlog` says how long.
+///
+/// Completions that wait to be settled are one more queue of every workflow: where jobs cost little, the App APIs and
+/// their ledger are what has too much to do.
 struct QueuePace: Sendable {
     /// What becomes of a new task.
     enum Decision: Sendable, Hashable {
@@ -45,6 +48,8 @@ struct QueuePace: Sendable {
         var rate = 0.0
         /// Jobs a second that were created between the last two reads.
         var arrivals = 0.0
+        /// Jobs that left between the last two reads.
+        var left = 0.0
         /// Whether more arrived than left.
         var isGrowing = false
 
@@ -54,8 +59,9 @@ struct QueuePace: Sendable {
     /// What a workflow was given.
     private struct Flow {
         var judgedAt: ContinuousClock.Instant
-        /// Tasks that were taken since.
+        /// Tasks that were taken since, and that ended.
         var taken = 0
+        var ended = 0
         var ration: Ration?
     }
 
@@ -70,12 +76,34 @@ struct QueuePace: Sendable {
         /// What each user got who asked.
         var byUser: [String: Int] = [:]
         var askedBefore = 0
+        /// Whether a task was refused since the last look.
+        var hasRefused = false
+        /// The most tasks a second that were taken lately.
+        var demand = 0.0
+
+        /// Sets the pace after a look.
+        ///
+        /// It changes step by step, for tasks end in waves, and the first of a newcomer end late.
+        ///
+        /// - Parameters:
+        ///   - wait: of the patience; nil when there is nearly none.
+        ///   - taken: tasks a second since the last look, as `ended`.
+        mutating func change(by seconds: Double, wait: Double?, taken: Double, ended: Double) {
+            let step = min(1, seconds)
+            let wanted = wait.map { ended * min(1.2, max(0.5, 1.5 - $0)) } ?? .infinity
+            pace = min(max(wanted, pace * (1 - 0.3 * step)), pace * (wait == nil ? 1 + 0.3 * step : 1 + step))
+            // Who asks for little does not save up for later.
+            demand = max(taken, demand * (1 - 0.3 * step))
+            pace = max(QueuePace.least, min(pace, 4 * max(1, demand)))
+        }
     }
 
     /// Queues with fewer jobs are never too long.
     static let shortest = 1000
     /// Queues that move by fewer jobs a second are not judged.
     static let slowest = 20.0
+    /// The name of the queue of completions; no service's name has a space.
+    private static let completions = "completions of all apps"
     private static let lookUpsPerSecond = 20
     private static let usersAtMost = 10_000
     /// Tasks a second that are taken of every workflow.
@@ -118,42 +146,55 @@ struct QueuePace: Sendable {
             }
             queue.rate = max(seen, queue.rate * (1 - min(1, seconds / 60)))
             queue.arrivals = Double(created) / seconds
+            queue.left = left
             queue.isGrowing = Double(created) > left
         }
         (queue.waiting, queue.running, queue.readAt) = (waiting, running, now)
         queues[service] = queue
     }
 
+    /// Takes how many completions wait to be settled; to be called after the services' jobs were learnt.
+    ///
+    /// For the ledger a job runs until its completion is settled, so what left the services left this queue as well.
+    mutating func learn(completions waiting: Int, at now: ContinuousClock.Instant) {
+        let left = queues.reduce(0) { $1.key == Self.completions ? $0 : $0 + Int($1.value.left) }
+        let before = queues[Self.completions]?.waiting ?? 0
+        learn(Self.completions, waiting: waiting, running: 0, created: max(0, waiting - before + left), at: now)
+    }
+
     /// How long what waits for these services will take; nil when that is not to be judged.
-    func wait(of services: some Sequence<String>) -> Duration? { sum(services).map { .seconds($0.seconds) } }
+    func wait(of services: [String]) -> Duration? { sum(services).map { .seconds($0.seconds) } }
+
+    /// Counts tasks of a workflow that ended.
+    mutating func end(_ workflow: String, _ count: Int) { flows[workflow]?.ended += count }
 
     /// Looks at a workflow's queues after each read: begins and ends its ration, and sets its pace.
     mutating func judge(_ workflow: String, _ services: [String], at now: ContinuousClock.Instant) -> Change? {
         var flow = flows[workflow] ?? Flow(judgedAt: now)
         let seconds = max(0.001, (now - flow.judgedAt).inSeconds)
-        let taken = Double(flow.taken) / seconds
+        let (taken, ended) = (Double(flow.taken) / seconds, Double(flow.ended) / seconds)
         defer {
-            (flow.judgedAt, flow.taken) = (now, 0)
+            (flow.judgedAt, flow.taken, flow.ended) = (now, 0, 0)
             flows[workflow] = flow
         }
-        let busy = services.filter { queues[$0]?.isBusy == true }
-        // The part of what arrives at the busiest service that leaves half of its rate for what waits.
-        let part = busy.compactMap { queues[$0] }.map { $0.rate / 2 / max(1, $0.arrivals) }.min()
         guard var ration = flow.ration else {
-            guard patience > .zero, let known = sum(busy), known.jobs >= Double(Self.shortest),
-                known.seconds > patience.inSeconds, busy.contains(where: { queues[$0]?.isGrowing == true })
+            let busy = (services + [Self.completions]).compactMap { queues[$0] }.filter(\.isBusy)
+            guard patience > .zero, let known = sum(services, where: \.isBusy), known.jobs >= Double(Self.shortest),
+                known.seconds > patience.inSeconds, busy.contains(where: \.isGrowing)
             else { return nil }
-            let pace = max(Self.least, taken * min(1, part ?? 1))
-            flow.ration = Ration(pace: pace, since: now, whole: max(1, pace))
+            // The part of what arrives at the busiest queue that leaves half of its rate for what waits.
+            let part = busy.map { $0.rate / 2 / max(1, $0.arrivals) }.min() ?? 1
+            let pace = max(Self.least, taken * min(1, part))
+            flow.ration = Ration(pace: pace, since: now, whole: max(1, pace), demand: pace)
             return .began
         }
-        guard let all = sum(services), all.jobs > all.enough else {
+        let all = sum(services).flatMap { $0.jobs > $0.enough ? $0 : nil }
+        guard all != nil || ration.hasRefused else {
             flow.ration = nil
             return .ended
         }
-        ration.pace *= 1 + (min(1.5, max(0.1, part ?? 1.5)) - 1) * min(1, seconds)
-        // Who asks for little does not save up for later.
-        ration.pace = max(Self.least, min(ration.pace, 4 * max(1, taken)))
+        ration.hasRefused = false
+        ration.change(by: seconds, wait: all.map { $0.seconds / patience.inSeconds }, taken: taken, ended: ended)
         flow.ration = ration
         return nil
     }
@@ -163,7 +204,7 @@ struct QueuePace: Sendable {
     /// - Parameter workflow: its key; `services` are always the same for the same.
     mutating func decide(
         workflow: String,
-        services: some Sequence<String>,
+        services: [String],
         user: String,
         at now: ContinuousClock.Instant
     ) -> Decision {
@@ -178,7 +219,8 @@ struct QueuePace: Sendable {
         let seconds = (now - ration.since).inSeconds
         if seconds >= 1 {
             let whole = min(max(1, ration.pace), ration.whole - Double(ration.taken) + ration.pace * seconds)
-            ration = Ration(pace: ration.pace, since: now, whole: whole, askedBefore: ration.byUser.count)
+            (ration.since, ration.whole, ration.taken, ration.lookUps) = (now, whole, 0, 0)
+            (ration.askedBefore, ration.byUser) = (ration.byUser.count, [:])
         }
         let mine = ration.byUser[user, default: 0]
         if ration.byUser.count < Self.usersAtMost { ration.byUser[user] = mine }
@@ -191,27 +233,38 @@ struct QueuePace: Sendable {
             return .taken
         }
         ration.lookUps += 1
+        ration.hasRefused = true
         let all = sum(services)
-        // What is taken meanwhile leaves half of the rate for what waits.
-        let pause = all.map { ($0.jobs - $0.enough) / ($0.jobs / $0.seconds / 2) } ?? 1
+        // Until half of the patience is left, while half of what ends is taken; and not before what waits is done.
+        let pause = all.map { all in
+            let rate = all.jobs / all.seconds
+            return max(all.seconds, (all.jobs - max(all.enough, patience.inSeconds / 2 * rate)) / (rate / 2))
+        }
         return .refused(
             Refusal(
                 wait: .seconds(all?.seconds ?? 0),
-                retryAfter: .seconds(max(1, min(60, pause))),
+                retryAfter: .seconds(max(1, min(60, pause ?? 1))),
                 mayLookUp: ration.lookUps <= Self.lookUpsPerSecond
             )
         )
     }
 
-    /// What waits for services: the jobs, the seconds they take, and at how many jobs a ration ends.
-    private func sum(_ services: some Sequence<String>) -> (jobs: Double, seconds: Double, enough: Double)? {
+    /// What waits for the tasks of a workflow: the jobs, the seconds they take, and at how many jobs a ration ends.
+    ///
+    /// A task waits once for each service, and once for each that its completion is settled.
+    private func sum(
+        _ services: [String],
+        where isMeant: (Queue) -> Bool = { _ in true }
+    ) -> (jobs: Double, seconds: Double, enough: Double)? {
         var (jobs, seconds) = (0.0, 0.0)
-        for service in services {
-            guard let queue = queues[service], queue.rate >= Self.slowest, queue.waiting > 0 else { continue }
+        for (name, times) in services.map({ ($0, 1) }) + [(Self.completions, services.count)] {
+            guard let queue = queues[name], isMeant(queue), queue.rate >= Self.slowest, queue.waiting > 0 else {
+                continue
+            }
             jobs += Double(queue.waiting)
-            seconds += Double(queue.waiting) / queue.rate
+            seconds += Double(queue.waiting * times) / queue.rate
         }
         guard jobs > 0 else { return nil }
-        return (jobs, seconds, max(Double(Self.shortest / 2), patience.inSeconds / 2 * jobs / seconds))
+        return (jobs, seconds, max(Double(Self.shortest / 2), patience.inSeconds / 8 * jobs / seconds))
     }
 }

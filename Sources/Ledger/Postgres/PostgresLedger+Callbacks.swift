@@ -105,7 +105,10 @@ extension PostgresLedger {
     private static let list = PostgresStatement.names(PostgresCallbackColumns.all, prefix: "c.")
 
     /// In turns by receiver among those due longest, so that one that is dead does not keep all others waiting.
-    private static let takeCallbacks = PostgresStatement(
+    ///
+    /// `CASE` keeps the second look from the index of what is due: a plan that is made while nothing is due would walk
+    /// all of it for each callback.
+    static let takeCallbacks = PostgresStatement(
         "take_callbacks",
         """
         WITH due AS (
@@ -117,7 +120,7 @@ extension PostgresLedger {
             ) first
         ), picked AS (
             SELECT c.id FROM due JOIN callbacks c ON c.id = due.id
-            WHERE c.state = 0 AND c.due_at <= statement_timestamp()
+            WHERE CASE WHEN c.state = 0 THEN c.due_at <= statement_timestamp() END
             ORDER BY due.turn, due.due_at LIMIT $2::bigint FOR UPDATE OF c SKIP LOCKED
         )
         UPDATE callbacks c SET due_at = statement_timestamp() + $3::bigint * interval '1 microsecond'
@@ -125,13 +128,14 @@ extension PostgresLedger {
         """
     )
 
-    /// Never earlier than it is due: an attempt may have been recorded meanwhile.
-    private static let holdCallbacks = PostgresStatement(
+    /// Never earlier than it is due: an attempt may have been recorded meanwhile; `CASE` as above.
+    static let holdCallbacks = PostgresStatement(
         "hold_callbacks",
         """
         WITH held AS (
             SELECT id FROM callbacks
-            WHERE id = ANY($1::uuid[]) AND state = 0 AND due_at > statement_timestamp() ORDER BY id FOR UPDATE
+            WHERE id = ANY($1::uuid[]) AND CASE WHEN state = 0 THEN due_at > statement_timestamp() END
+            ORDER BY id FOR UPDATE
         )
         UPDATE callbacks c
         SET due_at = greatest(c.due_at, statement_timestamp() + $2::bigint * interval '1 microsecond')

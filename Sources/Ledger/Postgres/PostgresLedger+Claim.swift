@@ -79,6 +79,9 @@ extension PostgresLedger {
 
     /// The n-th job by rank gets the n-th lease that holds none yet.
     ///
+    /// Held leases are looked up one by one: with `lease = ANY(…)` the plan that PostgreSQL keeps, made when the table
+    /// was small, reads all jobs of the worker, and those are thousands while completions wait to be settled.
+    ///
     /// - Parameters:
     ///   - sets: what else the claim writes.
     ///   - filter: which due jobs it takes.
@@ -87,7 +90,9 @@ extension PostgresLedger {
             name,
             """
             WITH held AS (
-                SELECT id, lease FROM jobs WHERE state = 1 AND worker = $2::text AND lease = ANY($3::uuid[])
+                SELECT j.id, l.lease FROM unnest($3::uuid[]) AS l(lease) CROSS JOIN LATERAL (
+                    SELECT id FROM jobs WHERE state = 1 AND worker = $2::text AND lease = l.lease LIMIT 1
+                ) j
             ), free AS (
                 SELECT array_agg(l.lease) AS leases, count(*) AS count FROM unnest($3::uuid[]) AS l(lease)
                 WHERE (l.lease IN (SELECT lease FROM held)) IS NOT TRUE

@@ -7,7 +7,13 @@ import Synchronization
 
 /// Keeps swift-metrics' counters, gauges and timers and writes them in Prometheus' text format (version 0.0.4).
 final class PrometheusRegistry: MetricsFactory {
-    private let series = Mutex<[SeriesName: any PrometheusSeries]>([:])
+    private struct State {
+        var series: [SeriesName: any PrometheusSeries] = [:]
+        /// The same by the words they were asked for with: a counter is made anew for each event.
+        var known: [[String]: any PrometheusSeries] = [:]
+    }
+
+    private let state = Mutex(State())
 
     func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         find(label, dimensions) { CounterSeries() }
@@ -30,7 +36,7 @@ final class PrometheusRegistry: MetricsFactory {
 
     /// The text of `/metrics`.
     var text: String {
-        let all = series.withLock { $0 }
+        let all = state.withLock { $0.series }
         var text = ""
         var described: Set<String> = []
         for (name, series) in all.sorted(by: { $0.key < $1.key }) {
@@ -45,12 +51,14 @@ final class PrometheusRegistry: MetricsFactory {
         _ dimensions: [(String, String)],
         _ make: () -> Series
     ) -> Series {
-        let name = SeriesName(label: label, dimensions: dimensions)
-        return series.withLock { series in
-            if let found = series[name] as? Series { return found }
-            let made = make()
-            series[name] = made
-            return made
+        let words = [label] + dimensions.flatMap { [$0.0, $0.1] }
+        return state.withLock { state in
+            if let found = state.known[words] as? Series { return found }
+            let name = SeriesName(label: label, dimensions: dimensions)
+            let found = state.series[name] as? Series ?? make()
+            state.series[name] = found
+            state.known[words] = found
+            return found
         }
     }
 }
