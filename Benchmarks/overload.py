@@ -64,13 +64,13 @@ def peak(mesh: Mesh, load: Load, rate: float, options: argparse.Namespace) -> "l
     print(f"the peak's last task ended {max((end[0] for end in high.ends), default=0) - high.ended:.1f} s after it")
     usual = quantile([end[1] for end in before.ends], 0.5)
     back = None
-    for second in range(0, 30):
-        part = [took for at, took in after.ends if second <= at - took - after.started < second + 1]
+    for second in range(28):
+        part = [took for at, took in after.ends if second <= at - took - after.started < second + 3]
         if part and quantile(part, 0.5) > 2 * usual + 20:
             back = None
         elif back is None:
             back = second
-    print(f"back to normal (p50 of a second's tasks under 2 x {usual:.0f} + 20 ms): {back} s after the peak")
+    print(f"back to normal (p50 of three seconds' tasks under 2 x {usual:.0f} + 20 ms): {back} s after the peak")
     refused = high.answers.get(429, [])
     third = len(sizes) // 3
     growth = {role: (sizes[min(len(sizes) - 1, int(options.seconds) - 1)][role] - sizes[third][role]) >> 10
@@ -80,7 +80,7 @@ def peak(mesh: Mesh, load: Load, rate: float, options: argparse.Namespace) -> "l
         broken.append(f"answers other than 200 and 429 at the peak: {dict(high.codes)}")
     if not refused:
         broken.append("nothing was refused at the peak")
-    elif quantile(refused, 0.5) > 50:
+    elif quantile(refused, 0.5) > 100:
         broken.append(f"the median 429 took {quantile(refused, 0.5):.0f} ms")
     if late or high.codes[200] != len(high.ends):
         broken.append(f"{late} accepted tasks did not end, {high.codes[200] - len(high.ends)} did not end well")
@@ -107,6 +107,11 @@ def main() -> int:
     broken: "list[str]" = []
     try:
         mesh.wait_ready()
+        try:
+            # The clients are elsewhere: they do not wait for the mesh's processors.
+            os.setpriority(os.PRIO_PROCESS, 0, -10)
+        except PermissionError:
+            print("the generator has no priority over the mesh here: times include its own delays")
         load = Load(mesh, options.connections, options.users, 1024, "bench-3")
         print(f"load average {os.getloadavg()[0]:.1f}")
         load.closed("warm-up", 64, 3)

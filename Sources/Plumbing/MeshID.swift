@@ -48,7 +48,9 @@ public struct MeshID: Sendable, Hashable, Comparable {
     private static func parse(_ text: UnsafeBufferPointer<UInt8>) -> MeshID? {
         var (high, low, digits): (UInt64, UInt64, Int) = (0, 0, 0)
         for (position, byte) in text.enumerated() {
-            if byte == UInt8(ascii: "-"), position == 8 || position == 13 || position == 18 || position == 23 { continue }
+            if byte == UInt8(ascii: "-"), position == 8 || position == 13 || position == 18 || position == 23 {
+                continue
+            }
             guard let digit = value(ofHexDigit: byte), digits < 32 else { return nil }
             if digits < 16 { high = high << 4 | digit } else { low = low << 4 | digit }
             digits += 1

@@ -125,7 +125,7 @@ extension QueuePaceTests {
         Int((time + 0.01) * rate + 1e-6) - Int(time * rate + 1e-6)
     }
 
-    @Test(arguments: [(2000, 0.0), (2000, 0.3), (4800, 0.1), (4800, 0.3), (4800, 0.6)])
+    @Test(arguments: [(2000, 0.0), (2000, 0.3), (3200, 0.1), (3200, 0.3), (3200, 0.6)])
     func aBurstOnAMeshThatHasLittleToDoIsTakenWhole(calls: Int, offset: Double) {
         var mesh = Mesh(services: [(1000, 1)], offset: offset)
         mesh.run(40) { time in

@@ -68,7 +68,11 @@ struct PostgresPlanTests {
             let list = PostgresStatement(filter.name, text)
             let owned = try await plan(list, filter.parameters, ledger)
             #expect(owned.contains("using jobs_owner"), "\(owned)")
-            let outbox = try await plan(PostgresLedger.takeCallbacks, [PostgresList(["a"]), Int64(9), Int64(9)], ledger)
+            let outbox = try await plan(
+                PostgresLedger.takeCallbacks,
+                [PostgresList(["a"]), Int64(9), Int64(9)],
+                ledger
+            )
             #expect(outbox.split(separator: "callbacks_due").count == 2, "walked once for all:\n\(outbox)")
             let hold = try await plan(PostgresLedger.holdCallbacks, [PostgresList([MeshID()]), Int64(9)], ledger)
             #expect(!hold.contains("callbacks_due"), "\(hold)")

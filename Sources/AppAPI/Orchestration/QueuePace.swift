@@ -62,39 +62,13 @@ struct QueuePace: Sendable {
         /// Tasks that were taken since, and that ended.
         var taken = 0
         var ended = 0
-        var ration: Ration?
-    }
+        var ration: TaskRation?
 
-    private struct Ration {
-        /// Tasks a second that may be taken.
-        var pace: Double
-        /// One second, in which each user gets an equal share of what was left at its begin.
-        var since: ContinuousClock.Instant
-        var whole: Double
-        var taken = 0
-        var lookUps = 0
-        /// What each user got who asked.
-        var byUser: [String: Int] = [:]
-        var askedBefore = 0
-        /// Whether a task was refused since the last look.
-        var hasRefused = false
-        /// The most tasks a second that were taken lately.
-        var demand = 0.0
-
-        /// Sets the pace after a look.
-        ///
-        /// It changes step by step, for tasks end in waves, and the first of a newcomer end late.
-        ///
-        /// - Parameters:
-        ///   - wait: of the patience; nil when there is nearly none.
-        ///   - taken: tasks a second since the last look, as `ended`.
-        mutating func change(by seconds: Double, wait: Double?, taken: Double, ended: Double) {
-            let step = min(1, seconds)
-            let wanted = wait.map { ended * min(1.2, max(0.5, 1.5 - $0)) } ?? .infinity
-            pace = min(max(wanted, pace * (1 - 0.3 * step)), pace * (wait == nil ? 1 + 0.3 * step : 1 + step))
-            // Who asks for little does not save up for later.
-            demand = max(taken, demand * (1 - 0.3 * step))
-            pace = max(QueuePace.least, min(pace, 4 * max(1, demand)))
+        /// Whether a user's new task is taken, which is then counted.
+        mutating func takes(_ user: String, at now: ContinuousClock.Instant) -> Bool {
+            guard ration?.takes(user, at: now) ?? true else { return false }
+            taken += 1
+            return true
         }
     }
 
@@ -105,9 +79,6 @@ struct QueuePace: Sendable {
     /// The name of the queue of completions; no service's name has a space.
     private static let completions = "completions of all apps"
     private static let lookUpsPerSecond = 20
-    private static let usersAtMost = 10_000
-    /// Tasks a second that are taken of every workflow.
-    private static let least = 0.2
 
     /// How long the queues of a workflow may need; zero for ever.
     let patience: Duration
@@ -177,15 +148,23 @@ struct QueuePace: Sendable {
             (flow.judgedAt, flow.taken, flow.ended) = (now, 0, 0)
             flows[workflow] = flow
         }
-        guard var ration = flow.ration else {
-            let busy = (services + [Self.completions]).compactMap { queues[$0] }.filter(\.isBusy)
+        guard let ration = flow.ration else {
+            var busy = services.compactMap { queues[$0] }.filter(\.isBusy)
+            if var completions = queues[Self.completions], completions.isBusy {
+                // New tasks have made their first jobs only: each brings a completion of every service.
+                let most = services.compactMap { queues[$0]?.arrivals }.max() ?? 0
+                completions.arrivals = max(completions.arrivals, most * Double(services.count))
+                busy.append(completions)
+            }
+            // How many times what it can do arrives at the busiest queue.
+            let excess = busy.map { $0.arrivals / max(1, $0.rate) }.max() ?? 0
+            // What waits now, and at the next look if it goes on like that.
             guard patience > .zero, let known = sum(services, where: \.isBusy), known.jobs >= Double(Self.shortest),
-                known.seconds > patience.inSeconds, busy.contains(where: \.isGrowing)
+                known.seconds + max(0, excess - 1) * min(1, seconds) > patience.inSeconds,
+                busy.contains(where: \.isGrowing)
             else { return nil }
-            // The part of what arrives at the busiest queue that leaves half of its rate for what waits.
-            let part = busy.map { $0.rate / 2 / max(1, $0.arrivals) }.min() ?? 1
-            let pace = max(Self.least, taken * min(1, part))
-            flow.ration = Ration(pace: pace, since: now, whole: max(1, pace), demand: pace)
+            // Half of what the busiest queue can do is left for what waits.
+            flow.ration = TaskRation(pace: taken / max(1, 2 * excess), at: now)
             return .began
         }
         let all = sum(services).flatMap { $0.jobs > $0.enough ? $0 : nil }
@@ -193,9 +172,8 @@ struct QueuePace: Sendable {
             flow.ration = nil
             return .ended
         }
-        ration.hasRefused = false
-        ration.change(by: seconds, wait: all.map { $0.seconds / patience.inSeconds }, taken: taken, ended: ended)
-        flow.ration = ration
+        let wait = all.map { $0.seconds / patience.inSeconds }
+        flow.ration?.change(by: seconds, wait: wait, taken: taken, ended: ended)
         return nil
     }
 
@@ -208,32 +186,9 @@ struct QueuePace: Sendable {
         user: String,
         at now: ContinuousClock.Instant
     ) -> Decision {
-        guard patience > .zero else { return .taken }
-        var flow = flows[workflow] ?? Flow(judgedAt: now)
-        defer { flows[workflow] = flow }
-        guard var ration = flow.ration else {
-            flow.taken += 1
+        guard patience > .zero, !flows[workflow, default: Flow(judgedAt: now)].takes(user, at: now) else {
             return .taken
         }
-        defer { flow.ration = ration }
-        let seconds = (now - ration.since).inSeconds
-        if seconds >= 1 {
-            let whole = min(max(1, ration.pace), ration.whole - Double(ration.taken) + ration.pace * seconds)
-            (ration.since, ration.whole, ration.taken, ration.lookUps) = (now, whole, 0, 0)
-            (ration.askedBefore, ration.byUser) = (ration.byUser.count, [:])
-        }
-        let mine = ration.byUser[user, default: 0]
-        if ration.byUser.count < Self.usersAtMost { ration.byUser[user] = mine }
-        // One share more than there are users is left for one who comes later in this second.
-        let share = max(1, Int(ration.whole) / (max(ration.askedBefore, ration.byUser.count) + 1))
-        if Double(ration.taken + 1) <= ration.whole, mine < share {
-            ration.taken += 1
-            ration.byUser[user] = mine + 1
-            flow.taken += 1
-            return .taken
-        }
-        ration.lookUps += 1
-        ration.hasRefused = true
         let all = sum(services)
         // Until half of the patience is left, while half of what ends is taken; and not before what waits is done.
         let pause = all.map { all in
@@ -244,7 +199,7 @@ struct QueuePace: Sendable {
             Refusal(
                 wait: .seconds(all?.seconds ?? 0),
                 retryAfter: .seconds(max(1, min(60, pause ?? 1))),
-                mayLookUp: ration.lookUps <= Self.lookUpsPerSecond
+                mayLookUp: (flows[workflow]?.ration?.refused ?? 0) <= Self.lookUpsPerSecond
             )
         )
     }

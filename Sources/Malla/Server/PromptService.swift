@@ -11,9 +11,12 @@ struct PromptService: Service {
     let service: any Service
 
     func run() async throws {
-        try await withThrowingTaskGroup { group in
-            group.addTask(priority: .high) { try await service.run() }
-            try await group.waitForAll()
+        // A child of a group would get its parent's priority, whatever it is given.
+        let task = Task(priority: .high) { try await service.run() }
+        try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
         }
     }
 }
