@@ -156,14 +156,13 @@ struct RoleAssembly {
         _ onServing: @escaping @Sendable () async -> Void
     ) -> any Service where Context: RequestContext, Context.Source == ApplicationRequestContextSource {
         let limits = clients
-        let server = Application(
+        return Application(
             router: router,
             server: HTTPServerBuilder { GuardedChannel(responder: $0, limits: limits) },
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { _ in await onServing() },
             logger: telemetry.logger
         )
-        return PromptService(service: server)
     }
 
     /// Migrates the ledger if the configuration says so, and learns where its queues stand, waiting for a server that is
