@@ -110,15 +110,18 @@ public final class CallbackSender: Service {
 
     /// Takes the due callbacks of these apps from the ledger's outbox, as many as there is room for.
     ///
-    /// It goes on while all that come find a place, up to 2,000, so that a backlog does not wait for the next call.
+    /// It goes on while most that come find a place, up to 2,000 or for a second, so that a backlog does not wait for the
+    /// next call.
     ///
     /// - Parameter apps: names of apps; ``CallbackRecord/directApp`` for direct jobs.
     public func takeDue(of apps: [String], from ledger: any Ledger) async throws(LedgerError) {
+        let end = ContinuousClock.now + .seconds(1)
         for _ in 0..<Self.takesAtMost {
             let room = min(Self.oneTake, room)
             guard room > 0 else { return }
             let due = try await ledger.takeCallbacks(apps: apps, limit: room, hold: CallbackRecord.hold)
-            guard enqueue(due) == room else { return }
+            // Those of a receiver that does not answer have no place, and come again once their hold is over.
+            guard enqueue(due) * 2 >= room, due.count == room, .now < end else { return }
         }
     }
 

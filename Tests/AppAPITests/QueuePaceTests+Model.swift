@@ -113,7 +113,7 @@ extension QueuePaceTests {
                     }
                     paces[api].learn(completions: unsettled.reduce(0, +), at: now)
                     (known[api], readAt[api]) = (created, time)
-                    if paces[api].judge("w", names, at: now) == .began { begins += 1 }
+                    if paces[api].judge(["w": names], at: now) == ["w": .began] { begins += 1 }
                 }
                 most = max(most, self.seconds)
             }
@@ -195,6 +195,19 @@ extension QueuePaceTests {
         #expect(mesh.lastRefusal < 73, "\(mesh.lastRefusal)")
         // Busy for the minute of the flood, and all is done at its end.
         #expect(mesh.done > 350 * 58 + 87 * 45 && mesh.rest < 20, "\(mesh.done)")
+    }
+
+    @Test func aFloodAtOneOfTwoAppAPIsKeepsTheMeshBusy() {
+        // The other one settles half of the tasks.
+        var mesh = Mesh(services: [(350, 1), (350, 1)], apis: 2)
+        mesh.run(110) { time in
+            let rate = time >= 10 && time < 70 ? 3500.0 : 40
+            return (0..<Self.calls(rate, time)).map { ("u\($0 % 20)", 0) }
+                + Array(repeating: ("ann", 1), count: Self.calls(20, time))
+        }
+        #expect(mesh.most < 11, "\(mesh.most) s")
+        #expect(mesh.taken["ann"] ?? 0 > 2100, "\(mesh.taken["ann"] ?? 0) of 2200")
+        #expect(mesh.done > 350 * 50 + 60 * 45, "\(mesh.done)")
     }
 
     @Test(arguments: [1, 3])

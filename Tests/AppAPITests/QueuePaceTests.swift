@@ -33,7 +33,7 @@ import Testing
                 created: max(0, created),
                 at: start + .seconds(second)
             )
-            _ = pace.judge("w", ["s"], at: start + .seconds(second))
+            _ = pace.judge(["w": ["s"]], at: start + .seconds(second))
         }
         return pace
     }
@@ -90,10 +90,10 @@ import Testing
         #expect(refusal?.retryAfter == .seconds(30))
         for (second, waiting) in [(14, 1000), (18, 600)] {
             pace.learn("s", waiting: waiting, running: 0, created: 0, at: Self.start + .seconds(second))
-            #expect(pace.judge("w", ["s"], at: Self.start + .seconds(second)) == nil && pace.isRationed("w"))
+            #expect(pace.judge(["w": ["s"]], at: Self.start + .seconds(second)).isEmpty && pace.isRationed("w"))
         }
         pace.learn("s", waiting: 500, running: 0, created: 0, at: Self.start + .seconds(19))
-        #expect(pace.judge("w", ["s"], at: Self.start + .seconds(19)) == .ended)
+        #expect(pace.judge(["w": ["s"]], at: Self.start + .seconds(19)) == ["w": .ended])
         #expect(Self.taken(&pace, ["ann"], 1000, at: 20) == ["ann": 1000])
     }
 
@@ -109,8 +109,10 @@ import Testing
                     at: Self.start + .seconds(second)
                 )
             }
-            _ = pace.judge("both", ["a", "b"], at: Self.start + .seconds(second))
-            _ = pace.judge("one", ["b"], at: Self.start + .seconds(second))
+            for workflow in ["both", "one"] {
+                _ = pace.decide(workflow: workflow, services: [], user: "ann", at: Self.start + .seconds(second))
+            }
+            _ = pace.judge(["both": ["a", "b"], "one": ["b"]], at: Self.start + .seconds(second))
         }
         #expect(pace.wait(of: ["a", "b"]) == .seconds(13) && pace.rationed == ["both"])
     }
@@ -139,7 +141,7 @@ import Testing
         var pace = Self.pace(rate: 500, waiting: 2000)
         for second in 5..<15 {
             pace.learn("s", waiting: 2000, running: 0, created: 0, at: Self.start + .seconds(second))
-            #expect(pace.judge("w", ["s"], at: Self.start + .seconds(second)) == nil)
+            #expect(pace.judge(["w": ["s"]], at: Self.start + .seconds(second)).isEmpty)
         }
         #expect(!pace.isRationed("w"))
         let wait = pace.wait(of: ["s"])

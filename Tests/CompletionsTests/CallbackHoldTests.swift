@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-import Callbacks
 import HTTPTransfer
 import Ledger
 import LedgerSQLite
@@ -12,6 +11,8 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 import Workflow
+
+@testable import Callbacks
 
 /// A process keeps the callbacks that it has in hand, and loses them soon after it is gone.
 @Suite(.timeLimit(.minutes(1))) struct CallbackHoldTests {
@@ -52,6 +53,27 @@ import Workflow
         ) async throws(TransferError) -> (head: TransferHead, body: AsyncThrowingStream<[UInt8], any Error>) {
             count.withLock { $0 += 1 }
             return (TransferHead(status: 204, headers: []), AsyncThrowingStream { $0.finish() })
+        }
+    }
+
+    /// Answers for `good`; what it is sent for others fails at first, and then has no answer.
+    private final class HalfDeadReceiver: StreamingReceiver {
+        private let counts = Mutex((answered: 0, failed: 0))
+        var answered: Int { counts.withLock { $0.answered } }
+
+        func stream(
+            _ request: TransferRequest
+        ) async throws(TransferError) -> (head: TransferHead, body: AsyncThrowingStream<[UInt8], any Error>) {
+            if request.url.contains("good") {
+                counts.withLock { $0.answered += 1 }
+                return (TransferHead(status: 204, headers: []), AsyncThrowingStream { $0.finish() })
+            }
+            let isFirst = counts.withLock { counts in
+                counts.failed += 1
+                return counts.failed == 1
+            }
+            if !isFirst { try? await Task.sleep(for: .seconds(3600)) }
+            throw TransferError(.timeout, "never")
         }
     }
 
@@ -115,6 +137,45 @@ import Workflow
         try await clock.refresh()
         try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
         try await until { receiver.asked == 450 }
+        running.cancel()
+        _ = try? await running.value
+    }
+
+    /// The same, with as many for a receiver that does not answer.
+    @Test func aBacklogIsTakenBesideOneThatNobodyAnswers() async throws {
+        let (ledger, fixture) = try await Self.ledgerWithTime()
+        let receiver = HalfDeadReceiver()
+        let clock = LedgerClock(ledger)
+        let sender = CallbackSender(to: receiver, ledger: ledger, clock: clock)
+        let running = Task { try await sender.run() }
+        func store(_ url: String) async throws {
+            var request = fixture.request(fixture.fanAll)
+            request.callbacks = [
+                CallbackRecord(
+                    id: MeshID(),
+                    task: request.task.id,
+                    app: LedgerFixture.app,
+                    url: url,
+                    isTrusted: true,
+                    headers: [],
+                    body: [],
+                    dueAt: .now,
+                    createdAt: .now
+                )
+            ]
+            #expect(try await ledger.accept([request]) == [.created])
+        }
+        try await store("http://dead.example/")
+        try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
+        try await until { sender.count == 0 }
+        for _ in 0..<300 {
+            try await store("http://dead.example/")
+            try await store("http://good.example/")
+        }
+        try await fixture.pass(.seconds(1))
+        try await clock.refresh()
+        try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
+        try await until { receiver.answered == 300 }
         running.cancel()
         _ = try? await running.value
     }

@@ -14,6 +14,8 @@ import Testing
         ("08006", .unavailable), ("57P01", .unavailable), ("53300", .unavailable), ("", .unavailable),
         // A standby, and a disk that does not answer.
         ("25006", .unavailable), ("58030", .unavailable),
+        // An internal error, as when the cache of a server's connection is out of date.
+        ("XX000", .unavailable),
         // A page that is broken stays so: its statement must fail alone.
         ("XX001", .misuse), ("22P02", .misuse), ("23505", .misuse), ("42P01", .misuse),
     ])

@@ -152,12 +152,12 @@ final class BacklogGauge: Sendable {
                     at: now
                 )
             }
-            if let completions = state.completions { state.pace.learn(completions: completions, at: now) }
-            return workflows.compactMap { hash, known in
-                state.pace.judge(hash, known.services, at: now).map { (known, $0 == .began) }
-            }
+            state.pace.learn(completions: state.completions, at: now)
+            return state.pace.judge(workflows.mapValues(\.services), at: now)
         }
-        for (known, began) in changes { log(known, isRationed: began) }
+        for (hash, change) in changes {
+            if let workflow = workflows[hash] { log(workflow, isRationed: change == .began) }
+        }
     }
 
     /// How many jobs were created since the last time.

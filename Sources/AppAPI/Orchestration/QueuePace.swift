@@ -53,16 +53,31 @@ struct QueuePace: Sendable {
         /// Whether more arrived than left.
         var isGrowing = false
 
+        /// Whether it has more to do than it can, and moves fast enough to be judged by that.
+        var isJudged: Bool { isBusy && rate >= QueuePace.slowest }
+
         var isPressed: Bool { isGrowing && waiting >= QueuePace.shortest / 4 }
     }
 
     /// What a workflow was given.
     private struct Flow {
-        var judgedAt: ContinuousClock.Instant
-        /// Tasks that were taken since, and that ended.
+        /// Tasks that were taken since the last look, and that ended.
         var taken = 0
         var ended = 0
         var ration: TaskRation?
+
+        /// Whether it is rationed and anybody asked for a task since the last look.
+        var isAskedFor: Bool { ration.map { taken > 0 || $0.hasRefused } ?? false }
+
+        /// Changes its ration after a look, or ends it: once nearly nothing waits (`wait` is nil) and nobody is refused.
+        mutating func change(by seconds: Double, wait: Double?, gift: Double) {
+            guard wait != nil || ration?.hasRefused == true else {
+                ration = nil
+                return
+            }
+            let (taken, ended) = (Double(taken) / seconds, Double(ended) / seconds)
+            ration?.change(by: seconds, wait: wait, taken: taken, ended: ended, gift: gift)
+        }
 
         /// Whether a user's new task is taken, which is then counted.
         mutating func takes(_ user: String, at now: ContinuousClock.Instant) -> Bool {
@@ -79,11 +94,15 @@ struct QueuePace: Sendable {
     /// The name of the queue of completions; no service's name has a space.
     private static let completions = "completions of all apps"
     private static let lookUpsPerSecond = 20
+    /// The part of all that ends which is shared out anew at each look.
+    private static let handedAround = 0.05
 
     /// How long the queues of a workflow may need; zero for ever.
     let patience: Duration
     private var queues: [String: Queue] = [:]
     private var flows: [String: Flow] = [:]
+    /// When the workflows were judged last.
+    private var judgedAt: ContinuousClock.Instant?
 
     init(patience: Duration) { self.patience = patience }
 
@@ -124,10 +143,15 @@ struct QueuePace: Sendable {
         queues[service] = queue
     }
 
-    /// Takes how many completions wait to be settled; to be called after the services' jobs were learnt.
+    /// Takes how many completions wait to be settled, nil when nobody knows; to be called after the services' jobs.
     ///
-    /// For the ledger a job runs until its completion is settled, so what left the services left this queue as well.
-    mutating func learn(completions waiting: Int, at now: ContinuousClock.Instant) {
+    /// For the ledger a job runs until its completion is settled, so what left the services left this queue as well. Jobs
+    /// without a task leave them too: beside many of those the settling is taken for faster than it is.
+    mutating func learn(completions waiting: Int?, at now: ContinuousClock.Instant) {
+        guard let waiting else {
+            queues[Self.completions] = nil
+            return
+        }
         let left = queues.reduce(0) { $1.key == Self.completions ? $0 : $0 + Int($1.value.left) }
         let before = queues[Self.completions]?.waiting ?? 0
         learn(Self.completions, waiting: waiting, running: 0, created: max(0, waiting - before + left), at: now)
@@ -139,42 +163,61 @@ struct QueuePace: Sendable {
     /// Counts tasks of a workflow that ended.
     mutating func end(_ workflow: String, _ count: Int) { flows[workflow]?.ended += count }
 
-    /// Looks at a workflow's queues after each read: begins and ends its ration, and sets its pace.
-    mutating func judge(_ workflow: String, _ services: [String], at now: ContinuousClock.Instant) -> Change? {
-        var flow = flows[workflow] ?? Flow(judgedAt: now)
-        let seconds = max(0.001, (now - flow.judgedAt).inSeconds)
-        let (taken, ended) = (Double(flow.taken) / seconds, Double(flow.ended) / seconds)
-        defer {
-            (flow.judgedAt, flow.taken, flow.ended) = (now, 0, 0)
+    /// Looks at the queues after each read: begins and ends the rations of workflows, and sets their paces.
+    ///
+    /// - Parameter workflows: the services of each, by its key.
+    mutating func judge(_ workflows: [String: [String]], at now: ContinuousClock.Instant) -> [String: Change] {
+        let seconds = max(0.001, judgedAt.map { (now - $0).inSeconds } ?? 1)
+        judgedAt = now
+        let asking = workflows.filter { flows[$0.key]?.isAskedFor ?? false }
+        // All are slowed down alike by the settling, whatever part of it each needs: or those that need little would
+        // drive out the others.
+        let settled = asking.map(\.value.count).max() ?? 1
+        // And all get a little more than what ended, equally, so that their shares become equal.
+        let ended = flows.reduce(0) { $0 + $1.value.ended }
+        let gift = Self.handedAround * Double(ended) / seconds / Double(max(1, asking.count))
+        var changes: [String: Change] = [:]
+        for (workflow, services) in workflows {
+            guard var flow = flows[workflow] else { continue }
+            if flow.ration == nil {
+                flow.ration = ration(of: services, taken: Double(flow.taken) / seconds, gift, seconds, at: now)
+                if flow.ration != nil { changes[workflow] = .began }
+            } else {
+                let all = sum(services, settled: settled).flatMap { $0.jobs > $0.enough ? $0 : nil }
+                flow.change(by: seconds, wait: all.map { $0.seconds / patience.inSeconds }, gift: gift)
+                if flow.ration == nil { changes[workflow] = .ended }
+            }
+            (flow.taken, flow.ended) = (0, 0)
             flows[workflow] = flow
         }
-        guard let ration = flow.ration else {
-            var busy = services.compactMap { queues[$0] }.filter(\.isBusy)
-            if var completions = queues[Self.completions], completions.isBusy {
-                // New tasks have made their first jobs only: each brings a completion of every service.
-                let most = services.compactMap { queues[$0]?.arrivals }.max() ?? 0
-                completions.arrivals = max(completions.arrivals, most * Double(services.count))
-                busy.append(completions)
-            }
-            // How many times what it can do arrives at the busiest queue.
-            let excess = busy.map { $0.arrivals / max(1, $0.rate) }.max() ?? 0
-            // What waits now, and at the next look if it goes on like that.
-            guard patience > .zero, let known = sum(services, where: \.isBusy), known.jobs >= Double(Self.shortest),
-                known.seconds + max(0, excess - 1) * min(1, seconds) > patience.inSeconds,
-                busy.contains(where: \.isGrowing)
-            else { return nil }
-            // Half of what the busiest queue can do is left for what waits.
-            flow.ration = TaskRation(pace: taken / max(1, 2 * excess), at: now)
-            return .began
+        return changes
+    }
+
+    /// The ration that begins now; nil when what waits is not too much.
+    private func ration(
+        of services: [String],
+        taken: Double,
+        _ gift: Double,
+        _ seconds: Double,
+        at now: ContinuousClock.Instant
+    ) -> TaskRation? {
+        guard patience > .zero, taken > 0 else { return nil }
+        var busy = services.compactMap { queues[$0] }.filter(\.isJudged)
+        if var completions = queues[Self.completions], completions.isJudged {
+            // New tasks have made their first jobs only: each brings a completion of every service.
+            let most = services.compactMap { queues[$0]?.arrivals }.max() ?? 0
+            completions.arrivals = max(completions.arrivals, most * Double(services.count))
+            busy.append(completions)
         }
-        let all = sum(services).flatMap { $0.jobs > $0.enough ? $0 : nil }
-        guard all != nil || ration.hasRefused else {
-            flow.ration = nil
-            return .ended
-        }
-        let wait = all.map { $0.seconds / patience.inSeconds }
-        flow.ration?.change(by: seconds, wait: wait, taken: taken, ended: ended)
-        return nil
+        // How many times what it can do arrives at the busiest queue.
+        let excess = busy.map { $0.arrivals / $0.rate }.max() ?? 0
+        // What waits now, and at the next look if it goes on like that.
+        guard let known = sum(services, where: \.isBusy), known.jobs >= Double(Self.shortest),
+            known.seconds + max(0, excess - 1) * min(1, seconds) > patience.inSeconds,
+            busy.contains(where: \.isGrowing)
+        else { return nil }
+        // Half of what the busiest queue can do is left for what waits.
+        return TaskRation(pace: max(gift, taken / max(1, 2 * excess)), at: now)
     }
 
     /// Whether a user's new task is taken; a task that is taken is counted.
@@ -186,9 +229,7 @@ struct QueuePace: Sendable {
         user: String,
         at now: ContinuousClock.Instant
     ) -> Decision {
-        guard patience > .zero, !flows[workflow, default: Flow(judgedAt: now)].takes(user, at: now) else {
-            return .taken
-        }
+        guard patience > .zero, !flows[workflow, default: Flow()].takes(user, at: now) else { return .taken }
         let all = sum(services)
         // Until half of the patience is left, while half of what ends is taken; and not before what waits is done.
         let pause = all.map { all in
@@ -206,13 +247,14 @@ struct QueuePace: Sendable {
 
     /// What waits for the tasks of a workflow: the jobs, the seconds they take, and at how many jobs a ration ends.
     ///
-    /// A task waits once for each service, and once for each that its completion is settled.
+    /// A task waits once for each service, and once for each (or `settled` times) that a completion is settled.
     private func sum(
         _ services: [String],
+        settled: Int? = nil,
         where isMeant: (Queue) -> Bool = { _ in true }
     ) -> (jobs: Double, seconds: Double, enough: Double)? {
         var (jobs, seconds) = (0.0, 0.0)
-        for (name, times) in services.map({ ($0, 1) }) + [(Self.completions, services.count)] {
+        for (name, times) in services.map({ ($0, 1) }) + [(Self.completions, settled ?? services.count)] {
             guard let queue = queues[name], isMeant(queue), queue.rate >= Self.slowest, queue.waiting > 0 else {
                 continue
             }

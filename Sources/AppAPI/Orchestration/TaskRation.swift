@@ -26,6 +26,8 @@ struct TaskRation: Sendable {
     private(set) var hasRefused = false
     /// The most tasks a second that were taken lately.
     private var demand: Double
+    /// The most tasks a second that ended lately.
+    private var served = 0.0
 
     init(pace: Double, at now: ContinuousClock.Instant) {
         self.pace = max(Self.least, pace)
@@ -36,18 +38,22 @@ struct TaskRation: Sendable {
 
     /// Sets the pace after a look at the queues.
     ///
-    /// It changes step by step, for tasks end in waves, and the first of a newcomer end late.
+    /// It changes step by step, for tasks end in waves, and the first of a newcomer end late. Where all stood still for a
+    /// while, it is soon what it was.
     ///
     /// - Parameters:
     ///   - wait: how long the queues are, of the patience; nil when there is nearly nothing.
     ///   - taken: tasks a second since the last look, as `ended`.
-    mutating func change(by seconds: Double, wait: Double?, taken: Double, ended: Double) {
+    ///   - gift: tasks a second that may be taken beyond what ends.
+    mutating func change(by seconds: Double, wait: Double?, taken: Double, ended: Double, gift: Double) {
         let step = min(1, seconds)
-        let wanted = wait.map { ended * min(1.2, max(0.5, 1.5 - $0)) } ?? .infinity
-        pace = min(max(wanted, pace * (1 - 0.3 * step)), pace * (wait == nil ? 1 + 0.3 * step : 1 + step))
+        served = max(ended, served * (1 - 0.02 * step))
+        let wanted = wait.map { ended * min(1.2, max(0.5, 1.5 - $0)) + gift } ?? .infinity
+        let growth = wait == nil && pace > served / 2 ? 0.3 : 1
+        pace = min(max(wanted, pace * (1 - 0.3 * step)), pace * (1 + growth * step))
         // Who asks for little does not save up for later.
         demand = max(taken, demand * (1 - 0.3 * step))
-        pace = max(Self.least, min(pace, 4 * max(1, demand)))
+        pace = max(Self.least, served / 10, min(pace, 4 * max(1, demand)))
         hasRefused = false
     }
 

@@ -57,7 +57,7 @@ extension LedgerError {
             // A standby that nobody has told yet to take over.
             case "25006": .unavailable
             // No statement's fault but the server's: connection, shutdown, resources, system.
-            default: ["08", "57P", "53", "58"].contains { sqlState.hasPrefix($0) } ? .unavailable : .misuse
+            default: ["08", "57P", "53", "58", "XX000"].contains { sqlState.hasPrefix($0) } ? .unavailable : .misuse
             }
         let place = statement.map { $0.name.isEmpty ? "" : " in \($0.name)" } ?? ""
         self.init(code, sqlState.isEmpty ? message : "\(sqlState)\(place): \(message)")
