@@ -17,8 +17,10 @@ public final class CallbackSender: Service {
     private static let (inAll, toUnproven) = (256, 128)
     /// How many callbacks are here at most, and how many bytes their bodies have.
     ///
-    /// Half as many bytes may wait for receivers that are not proven. One callback is always taken.
+    /// Half as many, and half as many bytes, may wait for receivers that are not proven. One callback is always taken.
     private static let (longestWaitingList, heldBytes) = (5000, 128 << 20)
+    /// How many may wait for one receiver: that answers, that nobody knows yet, and that did not answer.
+    private static let (longestQueue, longestUnproven, longestSilent) = (1000, 200, 20)
     /// How many receivers that answer are remembered.
     private static let provenAtMost = 4096
     /// How many are taken from the outbox at once, and how often in a row.
@@ -53,14 +55,29 @@ public final class CallbackSender: Service {
 
         /// Whether another callback to a receiver may wait.
         func hasRoom(_ name: String) -> Bool {
-            receivers[name].map { $0.queue.count < $0.window.longestQueue } ?? true
+            receivers[name].map { $0.queue.count < longestQueue(of: name, $0) } ?? true
+        }
+
+        private func longestQueue(of name: String, _ receiver: Receiver) -> Int {
+            if proven.contains(name) { return CallbackSender.longestQueue }
+            return receiver.window.isSilent ? longestSilent : longestUnproven
+        }
+
+        /// Leaves to the outbox what is too much for a receiver that did not answer several times.
+        mutating func shorten(_ name: String) {
+            guard let receiver = receivers[name], receiver.window.size == 1 else { return }
+            for _ in 0..<max(0, receiver.queue.count - longestSilent) {
+                if let callback = receivers[name]?.queue.popLast() { letGo(callback.id) }
+            }
         }
 
         /// Takes a callback in, and tells whether there is room for it.
         mutating func hold(_ callback: CallbackRecord, of name: String, since: ContinuousClock.Instant) -> Bool {
             let size = callback.body.count
-            let room = heldBytes / (proven.contains(name) ? 1 : 2)
-            guard held.isEmpty || held.count < longestWaitingList && bytes + size <= room else { return false }
+            let part = proven.contains(name) ? 1 : 2
+            guard held.isEmpty || held.count < longestWaitingList / part && bytes + size <= heldBytes / part else {
+                return false
+            }
             held[callback.id] = Held(since: since, bytes: size)
             bytes += size
             return true
@@ -216,6 +233,7 @@ public final class CallbackSender: Service {
             }
             state.receivers[name]?.active -= 1
             state.receivers[name]?.window.note(answered: isAnswered)
+            if !isAnswered { state.shorten(name) }
             Self.lineUp(name, &state)
             return Self.takeStartable(&state, .now)
         }

@@ -25,4 +25,7 @@ struct FirstInFirstOut<Element> {
         }
         return element
     }
+
+    /// Takes the newest element; nil when there is none.
+    mutating func popLast() -> Element? { isEmpty ? nil : elements.removeLast() }
 }

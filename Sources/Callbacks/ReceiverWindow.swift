@@ -9,10 +9,8 @@ struct ReceiverWindow: Sendable {
 
     /// How many may be under way.
     private(set) var size = first
-    private var isSilent = false
-
-    /// How many may wait; few for a receiver that does not answer, so that it keeps no room from the others.
-    var longestQueue: Int { isSilent ? 20 : 1000 }
+    /// Whether the last one was not answered.
+    private(set) var isSilent = false
 
     /// Takes note of an attempt: whether the receiver answered, with whatever status.
     mutating func note(answered: Bool) {

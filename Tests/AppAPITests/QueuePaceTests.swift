@@ -51,9 +51,9 @@ import Testing
         return taken
     }
 
-    @Test(arguments: [(700, 3000), (700, 900), (10, 9_000), (0, 9_000), (150, 999)])
-    func queuesThatAreShortOrSlowTakeAll(rate: Int, waiting: Int) {
-        var pace = Self.pace(rate: rate, waiting: waiting)
+    @Test(arguments: [(700, 3000, 2800), (700, 900, 600), (10, 9_000, 300), (0, 9_000, 300), (150, 999, 600)])
+    func queuesThatAreShortOrSlowTakeAll(rate: Int, waiting: Int, before: Int) {
+        var pace = Self.pace(rate: rate, waiting: waiting, before: before)
         #expect(Self.taken(&pace, ["ann"], 5000) == ["ann": 5000])
     }
 
@@ -122,10 +122,40 @@ import Testing
         let alone = Self.taken(&pace, ["ann"], 5000, at: 5)["ann"] ?? 0
         #expect(alone == 125, "half of 250, for one share is left: \(alone)")
         #expect(Self.taken(&pace, ["bob"], 50, at: 5.5) == ["bob": 50], "all that a newcomer asks for")
-        // The next second knows how many asked: two, and one share for another.
+        // The next second knows that one was refused, and what the other wants.
         let both = Self.taken(&pace, ["ann", "bob"], 5000, at: 6.1)
-        #expect(both["ann"] == both["bob"] && both["ann"] == 83)
+        #expect(both["ann"] == both["bob"] && both["ann"] == 100, "\(both), as bob took 50 of 250 before")
         #expect(Self.ask(&pace, "new", at: 6.9) == .taken)
+    }
+
+    @Test func whatOthersLeaveIsForThoseWhoWantMore() {
+        var pace = Self.pace(rate: 500, waiting: 5000)
+        var taken = 0
+        for second in 5..<9 {
+            let moment = Double(second) + 0.1 * Double(second - 5)
+            for number in 0..<9 { #expect(Self.ask(&pace, "polite-\(number)", at: moment) == .taken) }
+            taken = Self.taken(&pace, ["ann"], 1000, at: moment)["ann"] ?? 0
+        }
+        #expect(taken == 120, "half of what nine others leave of 250")
+    }
+
+    @Test func whereThereIsLessThanOneForEachNobodyGetsAll() {
+        var ration = TaskRation(pace: 0.5, at: Self.start)
+        var taken: [String: Int] = [:]
+        for tick in 0..<6000 {
+            let now = Self.start + .milliseconds(tick * 20)
+            if ration.takes("ann", at: now) { taken["ann", default: 0] += 1 }
+            // Every 7.1 s, far less often than the flood.
+            if tick % 355 == 300, ration.takes("bob", at: now) { taken["bob", default: 0] += 1 }
+        }
+        #expect(taken["bob", default: 0] >= 5 && taken["ann", default: 0] >= 30, "\(taken) in 120 s")
+    }
+
+    @Test func aGapInTheReadsTellsNothing() {
+        // The ledger was away for a minute: the same waits as before.
+        var pace = Self.pace(rate: 500, waiting: 2000)
+        pace.learn("s", waiting: 2000, running: 0, created: 0, at: Self.start + .seconds(64))
+        #expect(pace.wait(of: ["s"]) == .seconds(4))
     }
 
     @Test func aFloodOfManyUsersIsHeldToThePace() {
@@ -140,6 +170,7 @@ import Testing
         // All workers restart: for a while nothing leaves.
         var pace = Self.pace(rate: 500, waiting: 2000)
         for second in 5..<15 {
+            _ = Self.ask(&pace, "ann", at: Double(second))
             pace.learn("s", waiting: 2000, running: 0, created: 0, at: Self.start + .seconds(second))
             #expect(pace.judge(["w": ["s"]], at: Self.start + .seconds(second)).isEmpty)
         }

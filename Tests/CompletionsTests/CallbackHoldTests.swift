@@ -128,15 +128,19 @@ import Workflow
     /// As after a peak, when more tasks ended than could be called back.
     @Test func aBacklogIsTakenWithoutWaitingForTheNextLook() async throws {
         let (ledger, fixture) = try await Self.ledgerWithTime()
-        for _ in 0..<450 { try await fixture.settle(task: try await fixture.accept(fixture.fanAll), .cancelled) }
         let receiver = CountingReceiver()
         let clock = LedgerClock(ledger)
         let sender = CallbackSender(to: receiver, ledger: ledger, clock: clock)
         let running = Task { try await sender.run() }
-        try await fixture.pass(CallbackRecord.hold + .seconds(1))
-        try await clock.refresh()
-        try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
-        try await until { receiver.asked == 450 }
+        // The first look finds one that is answered, the second all others.
+        for count in [1, 450] {
+            for _ in 0..<count { try await fixture.settle(task: try await fixture.accept(fixture.fanAll), .cancelled) }
+            try await fixture.pass(CallbackRecord.hold + .seconds(1))
+            try await clock.refresh()
+            try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
+            try await until { receiver.asked >= count && sender.count == 0 }
+        }
+        #expect(receiver.asked == 451)
         running.cancel()
         _ = try? await running.value
     }
@@ -165,9 +169,10 @@ import Workflow
             ]
             #expect(try await ledger.accept([request]) == [.created])
         }
-        try await store("http://dead.example/")
+        // One fails, the other stays under way.
+        for _ in 0..<2 { try await store("http://dead.example/") }
         try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
-        try await until { sender.count == 0 }
+        try await until { sender.count == 1 }
         for _ in 0..<300 {
             try await store("http://dead.example/")
             try await store("http://good.example/")
@@ -176,6 +181,7 @@ import Workflow
         try await clock.refresh()
         try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
         try await until { receiver.answered == 300 }
+        #expect(sender.count < 30, "nearly all of the dead one's are left to the outbox")
         running.cancel()
         _ = try? await running.value
     }

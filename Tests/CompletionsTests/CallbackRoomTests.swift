@@ -74,6 +74,15 @@ import Workflow
         }
     }
 
+    @Test func receiversThatNeverAnswerHoldHalfOfTheWaitingListAtMost() async throws {
+        try await with { sender, receivers in
+            for host in 0..<30 { sender.enqueue(callbacks(300, to: "silent-\(host)")) }
+            #expect(sender.count == 2500, "200 of each, until half of 5,000 are there")
+            sender.enqueue(callbacks(1, to: "good"))
+            #expect(sender.count == 2500, "left to the outbox")
+        }
+    }
+
     @Test func largeCallbacksAreHeldUpToASize() async throws {
         try await with { sender, receivers in
             sender.enqueue(callbacks(1, to: "good"))

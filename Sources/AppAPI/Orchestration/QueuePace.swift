@@ -64,10 +64,12 @@ struct QueuePace: Sendable {
         /// Tasks that were taken since the last look, and that ended.
         var taken = 0
         var ended = 0
+        /// When anybody asked for a task last.
+        var askedAt: ContinuousClock.Instant
         var ration: TaskRation?
 
-        /// Whether it is rationed and anybody asked for a task since the last look.
-        var isAskedFor: Bool { ration.map { taken > 0 || $0.hasRefused } ?? false }
+        /// Whether anybody asked for a task lately.
+        func isAskedFor(at now: ContinuousClock.Instant) -> Bool { now - askedAt < .seconds(20) }
 
         /// Changes its ration after a look, or ends it: once nearly nothing waits (`wait` is nil) and nobody is refused.
         mutating func change(by seconds: Double, wait: Double?, gift: Double) {
@@ -81,21 +83,24 @@ struct QueuePace: Sendable {
 
         /// Whether a user's new task is taken, which is then counted.
         mutating func takes(_ user: String, at now: ContinuousClock.Instant) -> Bool {
+            askedAt = now
             guard ration?.takes(user, at: now) ?? true else { return false }
             taken += 1
             return true
         }
     }
 
-    /// Queues with fewer jobs are never too long.
+    /// Queues with fewer jobs, those of all services of a workflow together, are never too long.
     static let shortest = 1000
     /// Queues that move by fewer jobs a second are not judged.
     static let slowest = 20.0
     /// The name of the queue of completions; no service's name has a space.
     private static let completions = "completions of all apps"
     private static let lookUpsPerSecond = 20
-    /// The part of all that ends which is shared out anew at each look.
+    /// The part of all that ends in rationed workflows which is shared out among them anew at each look.
     private static let handedAround = 0.05
+    /// A time without reads after which nobody knows what a service can do.
+    private static let longestGap = 10.0
 
     /// How long the queues of a workflow may need; zero for ever.
     let patience: Duration
@@ -123,8 +128,11 @@ struct QueuePace: Sendable {
     ///   - created: jobs that anybody created since the last read.
     mutating func learn(_ service: String, waiting: Int, running: Int, created: Int, at now: ContinuousClock.Instant) {
         var queue = queues[service, default: Queue()]
-        if let readAt = queue.readAt {
-            let seconds = max(0.001, (now - readAt).inSeconds)
+        let seconds = queue.readAt.map { max(0.001, (now - $0).inSeconds) }
+        if let seconds, seconds > Self.longestGap {
+            // The ledger was away: nothing could leave meanwhile.
+            (queue.reads, queue.isBusy, queue.isGrowing, queue.left) = ([], false, false, 0)
+        } else if let seconds {
             let left = Double(max(0, queue.waiting + queue.running + created - waiting - running))
             queue.isBusy = Double(queue.waiting) > left && queue.waiting >= Self.shortest / 4
             var seen = left / seconds
@@ -169,18 +177,22 @@ struct QueuePace: Sendable {
     mutating func judge(_ workflows: [String: [String]], at now: ContinuousClock.Instant) -> [String: Change] {
         let seconds = max(0.001, judgedAt.map { (now - $0).inSeconds } ?? 1)
         judgedAt = now
-        let asking = workflows.filter { flows[$0.key]?.isAskedFor ?? false }
+        let asking = workflows.filter { name, _ in
+            flows[name].map { $0.ration != nil && $0.isAskedFor(at: now) } ?? false
+        }
         // All are slowed down alike by the settling, whatever part of it each needs: or those that need little would
         // drive out the others.
         let settled = asking.map(\.value.count).max() ?? 1
         // And all get a little more than what ended, equally, so that their shares become equal.
-        let ended = flows.reduce(0) { $0 + $1.value.ended }
+        let ended = asking.keys.reduce(0) { $0 + (flows[$1]?.ended ?? 0) }
         let gift = Self.handedAround * Double(ended) / seconds / Double(max(1, asking.count))
         var changes: [String: Change] = [:]
         for (workflow, services) in workflows {
             guard var flow = flows[workflow] else { continue }
             if flow.ration == nil {
-                flow.ration = ration(of: services, taken: Double(flow.taken) / seconds, gift, seconds, at: now)
+                if flow.isAskedFor(at: now) {
+                    flow.ration = ration(of: services, taken: Double(flow.taken) / seconds, gift, seconds, at: now)
+                }
                 if flow.ration != nil { changes[workflow] = .began }
             } else {
                 let all = sum(services, settled: settled).flatMap { $0.jobs > $0.enough ? $0 : nil }
@@ -201,7 +213,7 @@ struct QueuePace: Sendable {
         _ seconds: Double,
         at now: ContinuousClock.Instant
     ) -> TaskRation? {
-        guard patience > .zero, taken > 0 else { return nil }
+        guard patience > .zero else { return nil }
         var busy = services.compactMap { queues[$0] }.filter(\.isJudged)
         if var completions = queues[Self.completions], completions.isJudged {
             // New tasks have made their first jobs only: each brings a completion of every service.
@@ -229,7 +241,9 @@ struct QueuePace: Sendable {
         user: String,
         at now: ContinuousClock.Instant
     ) -> Decision {
-        guard patience > .zero, !flows[workflow, default: Flow()].takes(user, at: now) else { return .taken }
+        guard patience > .zero, !flows[workflow, default: Flow(askedAt: now)].takes(user, at: now) else {
+            return .taken
+        }
         let all = sum(services)
         // Until half of the patience is left, while half of what ends is taken; and not before what waits is done.
         let pause = all.map { all in
