@@ -50,7 +50,7 @@ import Testing
         )
         let head = String(decoding: try await transfer.send(request).body, as: UTF8.self)
         #expect(head.contains("X-One: 1\r\n") && head.contains("X-Empty:") && head.contains("User-Agent: malla"))
-        #expect(head.contains("Content-Length: 1\r\n") && !head.contains(": 999"))
+        #expect(head.contains("Content-Length: 1") && !head.contains("Length: 999"))
         #expect(!head.contains("Content-Type") && !head.contains("Expect"))
     }
 
