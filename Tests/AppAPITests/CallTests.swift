@@ -67,6 +67,8 @@ import Workflow
         (#"{"method":"chain"}"#, "payload"), (#"{"method":"chain","payload":{"n":-1}}"#, "payload/n"),
         (#"{"method":"chain","payload":{"n":"x"}}"#, "payload/n"),
         (#"{"method":"chain","payload":{"n":1},"callbackUrl":7}"#, "callbackUrl"),
+        (#"{"method":"chain","payload":{"n":1},"callbackURL":"https://example.com/"}"#, "callbackURL"),
+        (#"{"method":"chain","payload":{"n":1},"callback_url":"https://example.com/"}"#, "callback_url"),
         (#"{"method":"chain","payload":{"n":1},"callbackUrl":"ftp://example.com"}"#, "callbackUrl"),
         (#"{"method":"chain","payload":{"n":1},"callbackUrl":"http://127.0.0.1/x"}"#, "callbackUrl"),
         (#"{"method":"chain","payload":{"n":1},"callbackUrl":"http://169.254.169.254/"}"#, "callbackUrl"),

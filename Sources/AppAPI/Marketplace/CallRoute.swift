@@ -147,7 +147,12 @@ struct CallRoute: Sendable {
     }
 
     private func callbackURL(of body: JSON) async throws(MarketplaceRefusal) -> String? {
-        guard let value = body["callbackUrl"], value != .null else { return nil }
+        guard let value = body["callbackUrl"], value != .null else {
+            // Passed over, it would be missed only when the callback does not come.
+            let like = body.object?.names.first { $0.filter { $0 != "_" && $0 != "-" }.lowercased() == "callbackurl" }
+            guard let like, like != "callbackUrl" else { return nil }
+            throw .invalid(like, "write it 'callbackUrl'")
+        }
         guard let url = value.string else { throw .invalid("callbackUrl", "a URL as a string is required") }
         if url == marketplace.settings.callbackURL { return url }
         guard URLOrigin(url) != nil else {

@@ -36,7 +36,10 @@ struct EnvelopeMiddleware: RouterMiddleware {
 
     private func answer(_ error: any Error, _ request: Request, _ context: Context) -> Response {
         let refusal = refusal(of: error, request, context).of(Self.app(request, context))
-        Counter(label: "malla_refusals_total", dimensions: [("code", refusal.code.rawValue)]).increment()
+        Counter(
+            label: "malla_refusals_total",
+            dimensions: [("code", refusal.code.rawValue), ("status", "\(refusal.status.code)")]
+        ).increment()
         return writer.refusal(refusal, context: context)
     }
 

@@ -77,7 +77,7 @@ struct Marketplace: Sendable {
         } catch {
             throw MarketplaceRefusal.invalid(
                 "body",
-                "not valid JSON: \(error.message) (at byte \(error.offset)); nesting goes to \(settings.maxDepth)"
+                "not valid JSON: \(error.message) (at byte \(error.offset))"
             )
         }
     }

@@ -8,6 +8,7 @@ import Foundation
 import Ledger
 import Plumbing
 import ServiceLifecycle
+import ServiceWorker
 import Workflow
 
 /// Runs the whole mesh in one process, without any server.
@@ -75,7 +76,8 @@ struct DevCommand: AsyncParsableCommand {
         let worker = try assembly.worker(definitions.services)
         configuration.forgetEnvironment()
         // Stopped from the last to the first: the worker drains while its completions are still settled.
-        try await assembly.run(tickets + orchestration + [worker, serviceServer, appServer])
+        let limit = ShutdownLimit(limit: worker.longestDrain, logger: telemetry.logger)
+        try await assembly.run(tickets + orchestration + [worker, serviceServer, appServer, limit])
         // The folder is held until here.
         _ = consume dataFolder
     }

@@ -13,6 +13,8 @@ struct MeshClient {
     private let transfer: CurlTransfer
     private let base: String
     private let headers: [(name: String, value: String)]
+    /// The variable that holds the token.
+    private let tokenVariable: String
 
     /// A client of the App API, speaking for a user.
     static func appAPI(url: String?, user: String, role: String, configuration: MeshConfiguration) throws -> MeshClient
@@ -26,6 +28,7 @@ struct MeshClient {
             )
         }
         return MeshClient(
+            tokenVariable: "MARKETPLACE_TOKEN",
             base: url ?? configuration.text("MALLA_URL", default: "http://127.0.0.1:\(port)"),
             headers: [
                 ("x-marketplace-token", token), ("x-user-id", user), ("x-user-role", role),
@@ -40,12 +43,14 @@ struct MeshClient {
         let port = try configuration.port("HTTP_PORT", default: 8080)
         let token = try configuration.token("AI_SERVICE_TOKEN") ?? secrets["AI_SERVICE_TOKEN"]
         return MeshClient(
+            tokenVariable: "AI_SERVICE_TOKEN",
             base: url ?? configuration.text("SERVICE_API_URL", default: "http://127.0.0.1:\(port)"),
             headers: token.map { [("authorization", "Bearer \($0)")] } ?? []
         )
     }
 
-    private init(base: String, headers: [(name: String, value: String)]) {
+    private init(tokenVariable: String, base: String, headers: [(name: String, value: String)]) {
+        self.tokenVariable = tokenVariable
         transfer = CurlTransfer()
         self.base = base.hasSuffix("/") ? String(base.dropLast()) : base
         self.headers = headers
@@ -57,7 +62,7 @@ struct MeshClient {
     func ask(_ method: String, _ path: String, body: JSON? = nil) async throws -> JSON {
         let (status, answer) = try await send(method, path, body: body)
         guard (200..<300).contains(status) else {
-            Terminal.complain(answer["detail"]?.string ?? "\(base) answered \(status)")
+            Terminal.complain(refusal(status, detail: answer["detail"]?.string))
             throw ExitCode.refused(status)
         }
         return answer
@@ -75,7 +80,7 @@ struct MeshClient {
             var bytes: [UInt8] = []
             for try await chunk in body { bytes += chunk }
             let detail = (try? JSON(parsing: bytes))?["detail"]?.string
-            Terminal.complain(detail ?? "\(base) answered \(head.status)")
+            Terminal.complain(refusal(head.status, detail: detail))
             throw ExitCode.refused(head.status)
         }
         return AsyncThrowingStream { continuation in
@@ -90,6 +95,13 @@ struct MeshClient {
             }
             continuation.onTermination = { _ in reading.cancel() }
         }
+    }
+
+    /// What a person is told: a token comes from a variable or a folder, not from a header.
+    private func refusal(_ status: Int, detail: String?) -> String {
+        guard status == 401 else { return detail ?? "\(base) answered \(status)" }
+        return "\(base) does not know this token: set \(tokenVariable) to the mesh's, or MALLA_DATA to the folder of "
+            + "the `malla dev` that runs there"
     }
 
     /// Sends a request and reads the answer's JSON, whatever its status.

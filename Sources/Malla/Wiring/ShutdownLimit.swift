@@ -43,5 +43,6 @@ struct ShutdownLimit: Service {
             // Without the handlers of exit(3), which may wait for what hangs.
             _exit(code)
         }
+        logger.notice("stopping; what is under way may end", metadata: [LogKey.duration: "\(Quantity.text(limit))"])
     }
 }

@@ -116,6 +116,6 @@ struct RunCommand: AsyncParsableCommand {
             Output.say("\(wrong) of \(seeds.count) runs went wrong; what is left of them is in \(keep)")
             throw ExitCode.failure
         }
-        Output.say("\(seeds.count) runs, no contradiction")
+        Output.say(seeds.count == 1 ? "1 run, no contradiction" : "\(seeds.count) runs, no contradiction")
     }
 }

@@ -7,7 +7,9 @@ enum SeedList {
     /// How many seeds a list may have.
     static let most: UInt64 = 1_000_000
 
-    /// Reads a list; nil when a part of it is no seed and no range of seeds, and when there are more than ``most``.
+    /// Reads a list, each seed once: runs of one seed side by side would share their names.
+    ///
+    /// It is nil when a part of it is no seed and no range of seeds, and when there are more than ``most``.
     static func read(_ text: String) -> [UInt64]? {
         var seeds: [UInt64] = []
         for part in text.split(whereSeparator: { $0 == " " || $0 == "," }) {
@@ -17,6 +19,8 @@ enum SeedList {
             else { return nil }
             seeds += first...last
         }
+        var known: Set<UInt64> = []
+        seeds.removeAll { !known.insert($0).inserted }
         return seeds.isEmpty ? nil : seeds
     }
 }
