@@ -181,7 +181,8 @@ import Workflow
         try await clock.refresh()
         try await sender.takeDue(of: [LedgerFixture.app], from: ledger)
         try await until { receiver.answered == 300 }
-        #expect(sender.count < 30, "nearly all of the dead one's are left to the outbox")
+        // Answered, the good one's are here until that is recorded; nearly all of the dead one's are left to the outbox.
+        try await until { sender.count < 30 }
         running.cancel()
         _ = try? await running.value
     }
