@@ -47,16 +47,16 @@ extension LoopSource {
 
 extension LoopWait {
     func poll(wake: CInt) {
-        var descriptors = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0)]
-        if descriptor >= 0 {
-            descriptors.append(pollfd(fd: descriptor, events: events, revents: 0))
+        withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) { descriptors in
+            descriptors.initializeElement(at: 0, to: pollfd(fd: wake, events: Int16(POLLIN), revents: 0))
+            // One that is negative is passed over (poll(2)).
+            descriptors.initializeElement(at: 1, to: pollfd(fd: descriptor, events: events, revents: 0))
+            // EINTR and errors on the source's own socket end the sleep as readiness does: the next turn meets them.
+            _ = pollDescriptors(descriptors.baseAddress, timeoutMilliseconds)
         }
-        // EINTR and errors on the source's own socket end the sleep as readiness does: the next turn meets them.
-        _ = pollDescriptors(&descriptors, timeoutMilliseconds)
     }
 }
 
-private func pollDescriptors(_ descriptors: inout [pollfd], _ timeout: CInt) -> CInt {
-    let count = nfds_t(descriptors.count)
-    return poll(&descriptors, count, timeout)
+private func pollDescriptors(_ descriptors: UnsafeMutablePointer<pollfd>?, _ timeout: CInt) -> CInt {
+    poll(descriptors, 2, timeout)
 }

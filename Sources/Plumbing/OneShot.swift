@@ -45,22 +45,29 @@ public final class OneShot<Value: Sendable>: Sendable {
     /// - Throws: the failure that was delivered, or `CancellationError` when the waiting task was cancelled.
     public func value() async throws -> Value {
         try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let ready = state.withLock { state -> Result<Value, any Error>? in
-                    switch state {
-                    case .idle:
-                        state = .waiting(continuation)
-                        return nil
-                    case .waiting:
-                        preconditionFailure("a OneShot has one waiter")
-                    case .done(let result):
-                        return result
-                    }
-                }
-                if let ready { continuation.resume(with: ready) }
-            }
+            try await valueInAnyCase()
         } onCancel: {
             finish(.failure(CancellationError()))
+        }
+    }
+
+    /// Waits for the result, whether or not the waiting task is cancelled: for what must not be left half done.
+    ///
+    /// - Throws: the failure that was delivered.
+    public nonisolated(nonsending) func valueInAnyCase() async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            let ready = state.withLock { state -> Result<Value, any Error>? in
+                switch state {
+                case .idle:
+                    state = .waiting(continuation)
+                    return nil
+                case .waiting:
+                    preconditionFailure("a OneShot has one waiter")
+                case .done(let result):
+                    return result
+                }
+            }
+            if let ready { continuation.resume(with: ready) }
         }
     }
 }

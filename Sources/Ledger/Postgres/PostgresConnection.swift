@@ -118,11 +118,10 @@ actor PostgresConnection: LoopSource {
     func run(_ calls: [PostgresCall], limit: Duration) async throws(LedgerError) -> [PostgresRows] {
         let answer = try send(calls, limit: limit)
         do {
-            return try await answer.value()
-        } catch let error as LedgerError {
-            throw error
+            // A cancelled caller must not leave a connection with a transaction half done.
+            return try await answer.valueInAnyCase()
         } catch {
-            throw LedgerError(.unavailable, "the call was abandoned")
+            throw error as? LedgerError ?? LedgerError(.unavailable, "\(error)")
         }
     }
 

@@ -28,7 +28,7 @@ extension PostgresLedger {
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
         finishing: any RunFinishing,
-        on connection: PostgresConnection
+        on connection: isolated PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
         let jobIDs = PostgresList(Set(settlements.map(\.job)).sorted())
         let taskIDs = PostgresList(Set(tasks.map(\.task)).sorted())
@@ -82,7 +82,7 @@ extension PostgresLedger {
     private func supply(
         _ needs: Settling.Needs,
         to settling: inout Settling,
-        on connection: PostgresConnection
+        on connection: isolated PostgresConnection
     ) async throws(LedgerError) {
         if !needs.inputs.isEmpty {
             let call = PostgresCall(Self.readInputs, [PostgresList(needs.inputs.sorted())])
@@ -180,7 +180,7 @@ extension PostgresLedger {
     private func write(
         _ writes: SettleWrites,
         attempts: [JobID: AttemptRecord],
-        on connection: PostgresConnection
+        on connection: isolated PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
         var calls: [PostgresCall] = []
         if !writes.jobs.isEmpty { calls.append(try Self.updateJobs(writes.jobs, attempts)) }

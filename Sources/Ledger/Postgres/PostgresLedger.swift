@@ -91,35 +91,29 @@ public final class PostgresLedger: Ledger {
     }
 
     /// Leases a durable connection for a transaction of several round trips; what fails is rolled back.
+    ///
+    /// The body runs on the connection's own thread: from one round trip to the next no other has to wake up.
     func transaction<Value: Sendable>(
-        _ body: @escaping @Sendable (PostgresConnection) async throws(LedgerError) -> Value
+        _ body: @Sendable (isolated PostgresConnection) async throws(LedgerError) -> Value
     ) async throws(LedgerError) -> Value {
         try await lease(durable, body)
     }
 
+    /// Performs a body on a leased connection; a caller that is cancelled waits for its end all the same.
     private func lease<Value: Sendable>(
         _ pool: PostgresPool,
-        _ body: @escaping @Sendable (PostgresConnection) async throws(LedgerError) -> Value
+        _ body: @Sendable (isolated PostgresConnection) async throws(LedgerError) -> Value
     ) async throws(LedgerError) -> Value {
-        // In a task of its own: a cancelled caller must not leave a connection with a transaction half done.
-        let outcome = await Task { () async -> Result<Value, LedgerError> in
-            let connection: PostgresConnection
-            do throws(LedgerError) {
-                connection = try await pool.lease()
-            } catch {
-                return .failure(error)
-            }
-            let result: Result<Value, LedgerError>
-            do throws(LedgerError) {
-                result = .success(try await body(connection))
-            } catch {
-                await connection.abandonTransaction()
-                result = .failure(error)
-            }
-            await pool.give(back: connection)
-            return result
-        }.value
-        return try outcome.get()
+        let connection = try await pool.lease()
+        let result: Result<Value, LedgerError>
+        do throws(LedgerError) {
+            result = .success(try await body(connection))
+        } catch {
+            await connection.abandonTransaction()
+            result = .failure(error)
+        }
+        await pool.give(back: connection)
+        return try result.get()
     }
 
     /// Repeats what failed by a deadlock or a race, up to three tries.

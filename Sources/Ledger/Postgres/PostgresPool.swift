@@ -77,11 +77,9 @@ final class PostgresPool: Sendable {
         }
         defer { alarm.cancel() }
         do {
-            return try await waiter.value()
-        } catch let error as LedgerError {
-            throw error
+            return try await waiter.valueInAnyCase()
         } catch {
-            throw LedgerError(.unavailable, "the call was abandoned")
+            throw error as? LedgerError ?? LedgerError(.unavailable, "\(error)")
         }
     }
 
