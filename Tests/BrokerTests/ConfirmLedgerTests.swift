@@ -15,7 +15,7 @@ struct ConfirmLedgerTests {
 
     private func sendAll(_ ledger: inout ConfirmLedger) -> [UInt64] {
         var numbers: [UInt64] = []
-        while let (_, number) = ledger.takeNext() { numbers.append(number) }
+        while let (_, number) = ledger.takeNext() { if let number { numbers.append(number) } }
         return numbers
     }
 
@@ -64,14 +64,12 @@ struct ConfirmLedgerTests {
     @Test func unconfirmedMessagesAreSentAgainInOrder() {
         var ledger = ConfirmLedger()
         ledger.add(call: 1, messages: messages(4), deadline: soon)
+        for _ in 0..<3 { _ = ledger.takeNext() }
         ledger.post(messages(2))
-        _ = ledger.takeNext()
-        _ = ledger.takeNext()
-        _ = ledger.takeNext()
         ledger.confirm(2, multiple: false, isAccepted: true)
         #expect(ledger.connectionLost() == 2)
         var again: [String] = []
-        var numbers: [UInt64] = []
+        var numbers: [UInt64?] = []
         while let (message, number) = ledger.takeNext() {
             again.append(message.queue)
             numbers.append(number)
@@ -81,6 +79,18 @@ struct ConfirmLedgerTests {
         ledger.confirm(3, multiple: true, isAccepted: true)
         #expect(ledger.takeFinished().map(\.call) == [1])
         #expect(ledger.takeFreed() == 6)
+    }
+
+    @Test func aPostIsDoneWithOnceItIsSent() {
+        var ledger = ConfirmLedger()
+        ledger.post(messages(1))
+        ledger.add(call: 1, messages: messages(1), deadline: soon)
+        ledger.post(messages(1))
+        var numbers: [UInt64?] = []
+        while let (_, number) = ledger.takeNext() { numbers.append(number) }
+        #expect(numbers.compactMap(\.self) == [1] && numbers.count == 3)
+        #expect(ledger.unconfirmedCount == 1 && ledger.takeFreed() == 2)
+        #expect(ledger.connectionLost() == 0)
     }
 
     @Test func aCallEndsAtItsDeadlineAndIsNotSentAfterwards() {
@@ -119,7 +129,7 @@ struct ConfirmLedgerTests {
                     total += count
                     ledger.add(call: added, messages: messages(count), deadline: clock + .seconds(20))
                 case 2, 3, 4:
-                    if let (_, number) = ledger.takeNext() { unconfirmed.append(number) }
+                    if let (_, number) = ledger.takeNext(), let number { unconfirmed.append(number) }
                 case 5:
                     if let number = unconfirmed.randomElement(using: &generator) {
                         let multiple = Bool.random(using: &generator)

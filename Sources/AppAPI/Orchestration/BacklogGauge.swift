@@ -34,6 +34,7 @@ final class BacklogGauge: Sendable {
     }
 
     private let ledger: any Ledger
+    private let patience: Duration
     private let limits: [String: Int]
     private let workflows: [String: Known]
     private let clock: @Sendable () -> ContinuousClock.Instant
@@ -52,6 +53,7 @@ final class BacklogGauge: Sendable {
         logger: Logger = Logger(label: "malla.backlog")
     ) {
         self.ledger = ledger
+        self.patience = patience
         self.clock = clock
         self.logger = logger
         limits = catalog.services.mapValues(\.backlog)
@@ -132,7 +134,8 @@ final class BacklogGauge: Sendable {
     func refresh() async throws(LedgerError) {
         let services = limits.keys.sorted()
         let loads = try await ledger.loads(of: services)
-        let created = try await created(of: services)
+        // Only the pace asks for it, and it is not cheap: all jobs of the last seconds are looked at.
+        let created = patience > .zero ? try await created(of: services) : [:]
         learn(loads, created: created)
     }
 

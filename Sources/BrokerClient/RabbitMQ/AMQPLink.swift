@@ -146,20 +146,22 @@ final class AMQPLink {
 
     // MARK: Messages
 
-    /// Sends a message; `number` is its publish sequence number.
+    /// Sends a message; `number` is its publish sequence number on a channel that confirms.
+    ///
+    /// With a number it comes back where no queue takes it, without one it is dropped then.
     func publish(
         queue: String,
         body: [UInt8],
         trace: String?,
-        number: UInt64,
+        number: UInt64?,
         on channel: UInt16
     ) throws(AMQPFailure) {
         let status = watchdog.guarding(descriptor) {
             body.withUnsafeBytes { bytes in
                 if let trace {
-                    camqp_publish(raw, channel, queue, bytes.baseAddress, bytes.count, trace, number)
+                    camqp_publish(raw, channel, queue, bytes.baseAddress, bytes.count, trace, number ?? 0)
                 } else {
-                    camqp_publish(raw, channel, queue, bytes.baseAddress, bytes.count, nil, number)
+                    camqp_publish(raw, channel, queue, bytes.baseAddress, bytes.count, nil, number ?? 0)
                 }
             }
         }

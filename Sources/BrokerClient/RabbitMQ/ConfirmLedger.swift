@@ -6,10 +6,10 @@ internal import BrokerClient
 
 /// What is to be published and what waits for its confirm: pure bookkeeping, without I/O or a clock of its own.
 ///
-/// A call is a group of messages that is answered once, when all of them are settled or its deadline has passed; call
-/// 0 stands for messages that nobody waits for. Messages leave ``takeNext()`` with the channel's publish sequence
-/// number, and come back through ``confirm(_:multiple:isAccepted:)``, after ``markReturned(_:reason:)`` where no queue
-/// took them.
+/// A call is a group of messages that is answered once, when all of them are settled or its deadline has passed.
+/// Its messages leave ``takeNext()`` with the channel's publish sequence number, and come back through
+/// ``confirm(_:multiple:isAccepted:)``, after ``markReturned(_:reason:)`` where no queue took them. Call 0 stands for
+/// messages that nobody waits for: they leave without a number, and that is all.
 struct ConfirmLedger {
     /// The answer to a call.
     struct Finished {
@@ -64,13 +64,19 @@ struct ConfirmLedger {
         for message in messages { waiting.append((message, 0), to: message.queue) }
     }
 
-    /// Takes the next message to send, with its sequence number; nil when none waits.
-    mutating func takeNext() -> (message: Message, number: UInt64)? {
+    /// Takes the next message to send, with its sequence number if it is to be confirmed; nil when none waits.
+    mutating func takeNext() -> (message: Message, number: UInt64?)? {
         while let next = waiting.popFirst() {
+            if next.call == 0 {
+                freed += 1
+                return (next.message, nil)
+            }
+            if calls[next.call] != nil {
+                sent.append(Sent(message: next.message, call: next.call))
+                return (next.message, base + UInt64(unconfirmedCount) - 1)
+            }
             // Its call's deadline passed while it waited.
-            let isLate = next.call != 0 && calls[next.call] == nil
-            if isLate { freed += 1 } else { sent.append(Sent(message: next.message, call: next.call)) }
-            if !isLate { return (next.message, base + UInt64(unconfirmedCount) - 1) }
+            freed += 1
         }
         return nil
     }
@@ -133,7 +139,7 @@ struct ConfirmLedger {
 
     /// Starts again on a new connection: what is unconfirmed waits again, in its order, before the rest of its queue.
     ///
-    /// Messages that nobody waits for are dropped; returns how many those were.
+    /// Messages that nobody waits for and that were not sent yet are dropped; returns how many those were.
     mutating func connectionLost() -> Int {
         let pending = sent[firstSent...].filter { !$0.isSettled }.map { (message: $0.message, call: $0.call) }
         let all = pending + waiting.all
@@ -181,7 +187,7 @@ struct ConfirmLedger {
         sent[index].isSettled = true
         freed += 1
         let call = sent[index].call
-        guard call != 0, var entry = calls[call] else { return }
+        guard var entry = calls[call] else { return }
         entry.remaining -= 1
         if entry.failure == nil {
             if let reason = sent[index].returnReason {

@@ -20,7 +20,10 @@ import Darwin
 /// it, and reads the confirms that arrived. Nothing is sent into a socket that has no room, so a broker that has
 /// stopped reading does not hold the loop; a message larger than that room may, until the watchdog ends it.
 actor RabbitPublisher: LoopSource {
+    /// What somebody waits for goes out on a channel that confirms.
     private static let channel: UInt16 = 1
+    /// What nobody waits for does not: the broker need not bring it to the disk before anything else can go on.
+    private static let postChannel: UInt16 = 2
     /// More would only fill the broker's memory; confirms come back in thousands per second.
     private static let maxUnconfirmed = 1000
 
@@ -168,6 +171,7 @@ actor RabbitPublisher: LoopSource {
             try link.openChannel(Self.channel)
             try topology.declare(on: link, channel: Self.channel)
             try link.selectConfirms(Self.channel)
+            try link.openChannel(Self.postChannel)
         }
         if link != nil {
             setAway(false)
@@ -231,7 +235,7 @@ actor RabbitPublisher: LoopSource {
                 body: message.body,
                 trace: message.trace,
                 number: number,
-                on: Self.channel
+                on: number == nil ? Self.postChannel : Self.channel
             )
             // A long run of sends must not let the confirms fill the socket's other direction.
             if count % 256 == 0 { try readEvents() }

@@ -54,18 +54,21 @@ static inline amqp_rpc_reply_t camqp_login_plain(amqp_connection_state_t connect
                                       AMQP_SASL_METHOD_PLAIN, user, password);
 }
 
-/* Publishes a persistent message to a queue, mandatory; `number` becomes its message id, by which a returned message
- * is told from the others. */
+/* Publishes a persistent message to a queue. A `number` other than 0 becomes its message id, by which a returned message
+ * is told from the others, and makes it mandatory. */
 static inline int camqp_publish(amqp_connection_state_t connection, amqp_channel_t channel, const char *queue,
                                 const void *body, size_t length, const char *trace, uint64_t number) {
     char id[24];
     amqp_table_entry_t header;
     amqp_basic_properties_t properties;
     memset(&properties, 0, sizeof properties);
-    properties._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG;
+    properties._flags = AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties.delivery_mode = AMQP_DELIVERY_PERSISTENT;
-    properties.message_id =
-        camqp_bytes(id, (size_t)snprintf(id, sizeof id, "%llu", (unsigned long long)number));
+    if (number != 0) {
+        properties._flags |= AMQP_BASIC_MESSAGE_ID_FLAG;
+        properties.message_id =
+            camqp_bytes(id, (size_t)snprintf(id, sizeof id, "%llu", (unsigned long long)number));
+    }
     if (trace != NULL) {
         header.key = amqp_cstring_bytes("traceparent");
         header.value.kind = AMQP_FIELD_KIND_UTF8;
@@ -74,8 +77,8 @@ static inline int camqp_publish(amqp_connection_state_t connection, amqp_channel
         properties.headers.entries = &header;
         properties._flags |= AMQP_BASIC_HEADERS_FLAG;
     }
-    return amqp_basic_publish(connection, channel, amqp_empty_bytes, amqp_cstring_bytes(queue), 1, 0, &properties,
-                              camqp_bytes(body, length));
+    return amqp_basic_publish(connection, channel, amqp_empty_bytes, amqp_cstring_bytes(queue), number != 0, 0,
+                              &properties, camqp_bytes(body, length));
 }
 
 /* Declares a durable queue of the given type. A quorum queue has no delivery limit unless one is set, up to RabbitMQ 3;

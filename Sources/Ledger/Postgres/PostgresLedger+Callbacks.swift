@@ -58,16 +58,32 @@ extension PostgresLedger {
                 PostgresList(optional: sorted.map(\.attempt.error)),
             ]
         )
-        let updates = sorted.map { entry in
+        let updates = Self.rounds(of: sorted).map { round in
             PostgresCall(
-                Self.updateCallback,
+                Self.updateCallbacks,
                 [
-                    entry.attempt.callback, Int32(clamping: entry.attempt.number), entry.state.code,
-                    entry.dueIn?.postgresMicroseconds,
+                    PostgresList(round.map(\.attempt.callback)),
+                    PostgresList(round.map { Int32(clamping: $0.attempt.number) }),
+                    PostgresList(round.map(\.state.code)),
+                    PostgresList(optional: round.map { $0.dueIn?.postgresMicroseconds }),
                 ]
             )
         }
         try await retryingConflicts { () async throws(LedgerError) in _ = try await run([note] + updates, on: durable) }
+    }
+
+    private typealias Attempted = (attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)
+
+    /// Parts of sorted attempts that have each callback once: the next one of a callback builds upon the one before.
+    private static func rounds(of sorted: [Attempted]) -> [[Attempted]] {
+        var rounds: [[Attempted]] = []
+        var place = 0
+        for (index, entry) in sorted.enumerated() {
+            place = index > 0 && sorted[index - 1].attempt.callback == entry.attempt.callback ? place + 1 : 0
+            if place == rounds.count { rounds.append([]) }
+            rounds[place].append(entry)
+        }
+        return rounds
     }
 
     /// The callbacks of a task with their attempts.
@@ -159,14 +175,15 @@ extension PostgresLedger {
     ///
     /// An attempt that others have overtaken, above all a replay, changes nothing, unless it did deliver what another
     /// process has tried as well.
-    private static let updateCallback = PostgresStatement(
-        "update_callback",
+    private static let updateCallbacks = PostgresStatement(
+        "update_callbacks",
         """
-        UPDATE callbacks SET attempts = greatest(attempts, $2::int),
-            state = $3::smallint,
-            due_at = coalesce(statement_timestamp() + $4::bigint * interval '1 microsecond', due_at)
-        WHERE id = $1::uuid AND state <> 1
-            AND (attempts = $2::int - 1 OR ($3::smallint = 1 AND attempts >= $2::int))
+        UPDATE callbacks c SET attempts = greatest(c.attempts, u.number),
+            state = u.state,
+            due_at = coalesce(statement_timestamp() + u.due_in * interval '1 microsecond', c.due_at)
+        FROM unnest($1::uuid[], $2::int[], $3::smallint[], $4::bigint[]) AS u(id, number, state, due_in)
+        WHERE c.id = u.id AND c.state <> 1
+            AND (c.attempts = u.number - 1 OR (u.state = 1 AND c.attempts >= u.number))
         """
     )
 
