@@ -91,9 +91,10 @@ public struct CompletionSettling: Sendable {
         while true {
             do throws(LedgerError) {
                 let outcome = try await ledger.settle(batch.map(\.settlement), tasks: [], finishing: finishing)
+                // What waits for the next step comes first; the broker may wait.
+                followUp.settled(outcome)
                 batch.map(\.receipt).settle(.acknowledged)
                 note(outcome.verdicts, of: batch.map(\.settlement))
-                followUp.settled(outcome)
                 return
             } catch {
                 guard error.isRetriable else { return await recordOneByOne(batch, error) }

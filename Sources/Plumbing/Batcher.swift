@@ -13,7 +13,7 @@ public final class Batcher<Element: Sendable, Output: Sendable>: Sendable {
     public typealias Perform = @Sendable ([Element]) async -> [Result<Output, any Error>]
 
     private struct Waiting {
-        var queue: [(element: Element, answer: OneShot<Output>)] = []
+        var queue: [(element: Element, answer: OneShot<Output>?)] = []
         var head = 0
         var busyLanes = 0
     }
@@ -40,29 +40,34 @@ public final class Batcher<Element: Sendable, Output: Sendable>: Sendable {
     /// - Throws: what the batch failed with, or `CancellationError`; a cancelled element may still be performed.
     public func submit(_ element: Element) async throws -> Output {
         let answer = OneShot<Output>()
+        add(element, answer)
+        return try await answer.value()
+    }
+
+    /// Hands an element in whose result nobody waits for.
+    public func post(_ element: Element) { add(element, nil) }
+
+    private func add(_ element: Element, _ answer: OneShot<Output>?) {
         let mustStartLane = waiting.withLock { waiting in
             waiting.queue.append((element, answer))
             guard waiting.busyLanes < lanes else { return false }
             waiting.busyLanes += 1
             return true
         }
-        if mustStartLane {
-            // Not a child of the caller: a batch holds other callers' elements and outlives this one's cancellation.
-            Task { await runLane() }
-        }
-        return try await answer.value()
+        // Not a child of the caller: a batch holds other callers' elements and outlives this one's cancellation.
+        if mustStartLane { Task { await runLane() } }
     }
 
     private func runLane() async {
         while let batch = takeBatch() {
             let results = await perform(batch.map(\.element))
             for (index, entry) in batch.enumerated() {
-                entry.answer.finish(index < results.count ? results[index] : .failure(MissingBatchResult()))
+                entry.answer?.finish(index < results.count ? results[index] : .failure(MissingBatchResult()))
             }
         }
     }
 
-    private func takeBatch() -> [(element: Element, answer: OneShot<Output>)]? {
+    private func takeBatch() -> [(element: Element, answer: OneShot<Output>?)]? {
         waiting.withLock { waiting in
             let end = min(waiting.queue.count, waiting.head + maxSize)
             guard end > waiting.head else {

@@ -106,8 +106,7 @@ struct JobRun: Sendable {
         case .succeed(let result):
             // The slot is free although the result may still have to be checked and stored: the handler is done.
             await slotFreed(End(wasHandedBack: false))
-            // Its own task: a result that came in time counts even when this task was cancelled meanwhile.
-            await Task { await pack(result, duration, usage) }.value
+            await pack(result, duration, usage)
             return
         }
         await slotFreed(End(wasHandedBack: false))
@@ -119,6 +118,24 @@ struct JobRun: Sendable {
             media: floor.ports.media,
             inlineLimit: floor.settings.inlineLimit
         )
+        do throws(JobError) {
+            if let packed = try packer.packInline(result) {
+                report(nil, packed, duration, usage)
+            } else {
+                // Its own task: a result that came in time counts even when this task was cancelled meanwhile.
+                await Task { await store(result, by: packer, duration, usage) }.value
+            }
+        } catch {
+            report(Completion.Failure(error), ResultPacker.Packed(), duration, usage)
+        }
+    }
+
+    private func store(
+        _ result: [UInt8],
+        by packer: ResultPacker,
+        _ duration: Duration,
+        _ usage: JobUsage
+    ) async {
         // What waits here for the media store counts as unsettled: too much of it, and nothing new is claimed.
         floor.outbox.keep(result.count)
         defer { floor.outbox.release(result.count) }

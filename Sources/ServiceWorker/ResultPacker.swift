@@ -24,6 +24,15 @@ struct ResultPacker: Sendable {
         self.inlineLimit = inlineLimit
     }
 
+    /// Returns the result as it travels when it travels in itself; nil when it must be stored first.
+    ///
+    /// - Throws: as ``pack(_:lease:while:)`` does.
+    func packInline(_ result: [UInt8]) throws(JobError) -> Packed? {
+        guard result.count <= inlineLimit else { return nil }
+        try check(result)
+        return Packed(inline: result)
+    }
+
     /// Returns the result as it travels.
     ///
     /// While the media store is away it waits: what a handler has worked for is not thrown away for that.

@@ -133,10 +133,11 @@ actor ServiceLine {
             let records = try await floor.ports.ledger.claim(service: service.name, worker: floor.id, leases: leases)
             unanswered = []
             let (tickets, surplus) = desk.claimed(jobs: records.count)
-            if !tickets.isEmpty { subscription?.settle(tickets, .acknowledged) }
-            metrics.surplus(surplus)
             for record in records { start(record, claim) }
             floor.leases.expectNoMore(leases)
+            // Lost, an acknowledgement means a ticket too many, which finds nothing.
+            if !tickets.isEmpty { subscription?.settle(tickets, .acknowledged) }
+            metrics.surplus(surplus)
             metrics.runs(desk.running)
         } catch {
             floor.log.warning("jobs could not be claimed, the claim is repeated", metadata: serviceMetadata(error))

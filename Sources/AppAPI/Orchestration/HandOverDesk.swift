@@ -48,9 +48,8 @@ final class HandOverDesk: Sendable {
             byPlace[port.place(of: job.service), default: []].append(entry)
         }
         for (place, entries) in byPlace {
-            let lane = lane(to: place)
             // Nobody waits for a hand-over: the jobs are safe in the ledger. The desk itself reports its failures.
-            Task { _ = try? await lane.submit(entries) }
+            lane(to: place).post(entries)
         }
     }
 
