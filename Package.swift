@@ -28,6 +28,12 @@ let adapters: [Target.Dependency] = [
     "ResultStoreRedis", "ResultStoreInProcess", "MediaStoreS3", "MediaStoreFiles",
 ]
 
+/// What `Benchmarks`, a package of its own, measures alone.
+let measured = [
+    "Plumbing", "Workflow", "BrokerClient", "BrokerInProcess", "Ledger", "LedgerSQLite", "Callbacks", "Fairness",
+    "MallaTestKit",
+]
+
 /// A C library of the system: its module map and shim live under `Sources/C`.
 func cLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
     .systemLibrary(name: name, path: "Sources/C/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
@@ -39,7 +45,7 @@ let package = Package(
     products: [
         .executable(name: "malla", targets: ["Malla"]),
         .executable(name: "malla-chaos", targets: ["MallaChaos"]),
-    ],
+    ] + measured.map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),

@@ -42,7 +42,8 @@ class Connection:
 
     def __init__(self, load: "Load") -> None:
         self.load = load
-        self.socket = socket.create_connection(("127.0.0.1", load.mesh.port))
+        entrances = load.mesh.entrances
+        self.socket = socket.create_connection(("127.0.0.1", entrances[len(load.connections) % len(entrances)]))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
         self.sent: "collections.deque[tuple[bytes, float]]" = collections.deque()

@@ -66,27 +66,47 @@ def common_environment(port: int) -> "dict[str, str]":
 class Mesh:
     """The roles as processes."""
 
-    def __init__(self, malla: str, folder: pathlib.Path, definitions: "pathlib.Path | None") -> None:
-        self.port = free_ports(3)
-        self.folder = folder
-        environment = common_environment(self.port) | {
+    def __init__(
+        self, malla: str, folder: pathlib.Path, definitions: "pathlib.Path | None", app_apis: int = 1, workers: int = 1
+    ) -> None:
+        self.malla, self.folder = malla, folder
+        self.port = free_ports(app_apis + 1 + max(1, workers))
+        # An App API, the Service API and a worker on ports in a row, then those that there are more of.
+        self.environment = common_environment(self.port) | {
             "DATABASE_URL": os.environ["PG_URL"], "SERVICE_API_URL": f"http://127.0.0.1:{self.port + 1}",
             "MESH_TOKEN": "overload-mesh-token", "AWS_ACCESS_KEY": os.environ.get("AWS_ACCESS_KEY", "unused"),
             "AWS_SECRET_KEY": os.environ.get("AWS_SECRET_KEY", "unused"),
             "S3_ENDPOINT": os.environ.get("S3_ENDPOINT", "http://127.0.0.1:9"),
         }
         if definitions:
-            environment.update(AI_SERVICE_TOKEN="overload-token", APPS_DIR=str(definitions / "apps"), SERVICES_DIR=str(definitions / "services"))
+            self.environment.update(AI_SERVICE_TOKEN="overload-token", APPS_DIR=str(definitions / "apps"), SERVICES_DIR=str(definitions / "services"))
         names = [folder.name for folder in sorted((definitions or ROOT).joinpath("services").iterdir())]
-        services = ["--service", *(names if definitions else ["echo-1", "echo-2", "echo-3"])]
+        self.services = names if definitions else ["echo-1", "echo-2", "echo-3"]
         self.processes: "dict[str, subprocess.Popen[bytes]]" = {}
-        for role, extra in (("app-api", ["--host", "127.0.0.1"]), ("service-api", services), ("worker", services)):
-            log = open(folder / f"{role}.log", "wb")
-            self.processes[role] = subprocess.Popen([malla, role, *extra], env=environment, stderr=log, cwd=ROOT)
+        self.ports: "dict[str, int]" = {}
+        for role in ["app-api", "service-api"] + ["worker"] * workers + ["app-api"] * (app_apis - 1):
+            self.add(role)
+
+    @property
+    def entrances(self) -> "list[int]":
+        """The ports of the App APIs."""
+        return [port for name, port in self.ports.items() if name.startswith("app-api")]
+
+    def add(self, role: str) -> None:
+        """Starts one more process of a role."""
+        name = role if role not in self.processes else f"{role}-{len(self.processes)}"
+        port = self.port + len(self.processes)
+        variable = {"app-api": "APP_API_PORT", "service-api": "HTTP_PORT", "worker": "WORKER_HTTP_PORT"}[role]
+        words = ["--host", "127.0.0.1"] if role == "app-api" else ["--service", *self.services]
+        with open(self.folder / f"{name}.log", "wb") as log:
+            self.processes[name] = subprocess.Popen(
+                [self.malla, role, *words], env=self.environment | {variable: str(port)}, stderr=log, cwd=ROOT
+            )
+        self.ports[name] = port
 
     def wait_ready(self) -> None:
-        """Until all three answer."""
-        for port in range(self.port, self.port + 3):
+        """Until all answer."""
+        for port in self.ports.values():
             self.wait_for(port)
 
     def wait_for(self, port: int) -> None:
@@ -147,7 +167,4 @@ class Embedded(Mesh):
         log = open(folder / "dev.log", "wb")
         words = [malla, "dev", "--port", str(self.port), "--data", str(folder / "data")]
         self.processes = {"dev": subprocess.Popen(words, env=environment, stderr=log, stdout=log, cwd=ROOT)}
-
-    def wait_ready(self) -> None:
-        """Until the App API answers."""
-        self.wait_for(self.port)
+        self.ports = {"app-api": self.port}

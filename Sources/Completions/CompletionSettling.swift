@@ -11,7 +11,7 @@ import Plumbing
 import ServiceLifecycle
 import Workflow
 
-/// Settles batches of completions: one transaction, then the acknowledgements, then the follow-up.
+/// Settles batches of completions: one transaction, then the follow-up, then the acknowledgements.
 public struct CompletionSettling: Sendable {
     typealias Entry = (receipt: Receipt, settlement: Settlement)
 

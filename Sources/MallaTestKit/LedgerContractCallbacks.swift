@@ -85,6 +85,30 @@ extension LedgerContract {
                 "taken before its retry is due"
             )
         },
+        Case("attempts of one callback that are recorded together build upon one another, in whatever order they come")
+        {
+            fixture in
+            let task = try await ended(fixture)
+            let other = try await ended(fixture)
+            let taken = try await fixture.ledger.takeCallbacks(
+                apps: [LedgerFixture.app],
+                limit: 9,
+                hold: .seconds(60)
+            )
+            let callback = try unwrap(taken.first { $0.task == task }, "the task's callback")
+            let beside = try unwrap(taken.first { $0.task == other }, "the other task's callback")
+            try await fixture.ledger.record([
+                (attempt(callback, 3, status: 204), .delivered, nil),
+                (attempt(callback, 1, error: "refused"), .pending, .zero),
+                (attempt(beside, 1, status: 200), .delivered, nil),
+                (attempt(callback, 2, status: 500), .pending, .zero),
+            ])
+            let stored = try await fixture.ledger.callbacks(of: task)
+            try requireEqual(stored.map(\.callback.state), [.delivered], "state")
+            try requireEqual(stored.map(\.callback.attempts), [3], "attempts")
+            try requireEqual(stored.first?.attempts.map(\.number) ?? [], [1, 2, 3], "history")
+            try requireEqual(try await fixture.ledger.callbacks(of: other).map(\.callback.attempts), [1], "the other's")
+        },
         Case("attempts are recorded; a delivered or abandoned callback is not taken again until it is replayed") {
             fixture in
             let task = try await ended(fixture)

@@ -106,13 +106,13 @@ struct JobRun: Sendable {
         case .succeed(let result):
             // The slot is free although the result may still have to be checked and stored: the handler is done.
             await slotFreed(End(wasHandedBack: false))
-            await pack(result, duration, usage)
+            await report(result, duration, usage)
             return
         }
         await slotFreed(End(wasHandedBack: false))
     }
 
-    private func pack(_ result: [UInt8], _ duration: Duration, _ usage: JobUsage) async {
+    private func report(_ result: [UInt8], _ duration: Duration, _ usage: JobUsage) async {
         let packer = ResultPacker(
             service: service,
             media: floor.ports.media,
@@ -123,14 +123,14 @@ struct JobRun: Sendable {
                 report(nil, packed, duration, usage)
             } else {
                 // Its own task: a result that came in time counts even when this task was cancelled meanwhile.
-                await Task { await store(result, by: packer, duration, usage) }.value
+                await Task { await reportLarge(result, by: packer, duration, usage) }.value
             }
         } catch {
             report(Completion.Failure(error), ResultPacker.Packed(), duration, usage)
         }
     }
 
-    private func store(
+    private func reportLarge(
         _ result: [UInt8],
         by packer: ResultPacker,
         _ duration: Duration,
@@ -141,7 +141,7 @@ struct JobRun: Sendable {
         defer { floor.outbox.release(result.count) }
         do throws(JobError) {
             let (leases, lease) = (floor.leases, lease)
-            if let packed = try await packer.pack(result, lease: lease, while: { leases.isWanted(lease) }) {
+            if let packed = try await packer.packLarge(result, lease: lease, while: { leases.isWanted(lease) }) {
                 report(nil, packed, duration, usage)
             } else if leases.ended(lease) == .drained {
                 await floor.handBack(probe)

@@ -24,23 +24,23 @@ struct ResultPacker: Sendable {
         self.inlineLimit = inlineLimit
     }
 
-    /// Returns the result as it travels when it travels in itself; nil when it must be stored first.
+    /// Returns the result as it travels when it travels in itself; nil when it is too large for that.
     ///
-    /// - Throws: as ``pack(_:lease:while:)`` does.
+    /// - Throws: as ``packLarge(_:lease:while:)`` does.
     func packInline(_ result: [UInt8]) throws(JobError) -> Packed? {
-        guard result.count <= inlineLimit else { return nil }
+        guard result.count <= min(inlineLimit, Completion.maxResultSize) else { return nil }
         try check(result)
         return Packed(inline: result)
     }
 
-    /// Returns the result as it travels.
+    /// Stores a large result and returns it as it travels.
     ///
     /// While the media store is away it waits: what a handler has worked for is not thrown away for that.
     ///
     /// - Parameter isWanted: whether the result is still wanted; else it does not wait any longer.
     /// - Returns: nil when it was not wanted any more before it could be stored.
     /// - Throws: `JobError` when it is too large, not JSON, does not fit the service's output, or is refused.
-    func pack(
+    func packLarge(
         _ result: [UInt8],
         lease: LeaseID,
         while isWanted: @Sendable () -> Bool
@@ -54,7 +54,6 @@ struct ResultPacker: Sendable {
             )
         }
         try check(result)
-        guard result.count > inlineLimit else { return Packed(inline: result) }
         guard let stored = try await store(result, lease: lease, while: isWanted) else { return nil }
         return Packed(stored: .init(reference: stored.reference.description, size: stored.size))
     }

@@ -122,7 +122,7 @@ struct ConfirmLedgerTests {
             var clock = ContinuousClock.now
             var unconfirmed: [UInt64] = []
             for _ in 0..<300 {
-                switch UInt64.random(in: 0..<8, using: &generator) {
+                switch UInt64.random(in: 0..<9, using: &generator) {
                 case 0, 1:
                     added += 1
                     let count = Int.random(in: 1...4, using: &generator)
@@ -137,6 +137,10 @@ struct ConfirmLedgerTests {
                         unconfirmed.removeAll { multiple ? $0 <= number : $0 == number }
                     }
                 case 6:
+                    let count = Int.random(in: 1...4, using: &generator)
+                    total += count
+                    ledger.post(messages(count))
+                case 7:
                     clock += .seconds(1)
                     ledger.expire(at: clock, reason: BrokerError(.timeout, "late"))
                     ledger.dropLate()

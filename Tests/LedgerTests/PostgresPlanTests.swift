@@ -76,6 +76,15 @@ struct PostgresPlanTests {
             #expect(outbox.split(separator: "callbacks_due").count == 2, "walked once for all:\n\(outbox)")
             let hold = try await plan(PostgresLedger.holdCallbacks, [PostgresList([MeshID()]), Int64(9)], ledger)
             #expect(!hold.contains("callbacks_due"), "\(hold)")
+            let record = try await plan(
+                PostgresLedger.updateCallbacks,
+                [
+                    PostgresList([MeshID()]), PostgresList([Int32(1)]), PostgresList([Int16(1)]),
+                    PostgresList(optional: [Int64?.none]),
+                ],
+                ledger
+            )
+            #expect(record.contains("using callbacks_pkey") && !record.contains("Seq Scan"), "\(record)")
             for text in [remote, heads, ahead, loads, tasks, keys, timings, owned] {
                 #expect(!text.contains("Seq Scan on jobs"), "\(text)")
             }

@@ -85,6 +85,21 @@ struct BatcherTests {
         await #expect(throws: MissingBatchResult.self) { try await batcher.submit(1) }
     }
 
+    @Test func whatIsPostedIsPerformedWithTheRest() async throws {
+        let gate = Gate()
+        let batcher = gated(gate)
+        batcher.post(1)
+        try await gate.entered.value()
+        batcher.post(2)
+        gate.open.finish(.success(()))
+        #expect(try await batcher.submit(3) == 6)
+        #expect(gate.batches.withLock { $0.flatMap(\.self) } == [1, 2, 3])
+        // Nobody waits for a result that is missing.
+        let careless = Batcher<Int, Int> { $0.contains(5) ? [.success(4)] : [] }
+        careless.post(4)
+        await #expect(throws: MissingBatchResult.self) { try await careless.submit(6) }
+    }
+
     @Test func aFailureReachesItsElementOnly() async throws {
         let batcher = Batcher<Int, Int> { $0.map { $0 == 3 ? .failure(Oops()) : .success($0) } }
         #expect(try await batcher.submit(1) == 1)

@@ -49,6 +49,17 @@ struct OneShotTests {
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
+    @Test func aWaitInAnyCaseOutlivesItsCancellation() async throws {
+        let shot = OneShot<Int>()
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await shot.valueInAnyCase()
+        }
+        await Task.yield()
+        #expect(shot.finish(.success(7)))
+        #expect(try await task.value == 7)
+    }
+
     @Test func finishingAndCancellingAtOnceResumesOnce() async {
         for round in 0..<2000 {
             let shot = OneShot<Int>()

@@ -8,7 +8,7 @@ import Logging
 import Plumbing
 import ServiceLifecycle
 
-/// Reads once a second, and twice when much comes, what waits for the services and to be settled.
+/// Reads once a second, and twice when much comes and `OVERLOAD_WAIT` is set, what waits for the services and to be settled.
 ///
 /// Apart from the timers, which must not wait for a broker that hangs.
 struct BacklogWatch: Service {

@@ -14,7 +14,7 @@ import Glibc
 import Darwin
 #endif
 
-/// The connection that publishes, with confirms.
+/// The connection that publishes: with confirms what somebody waits for, without them what is posted.
 ///
 /// Callers leave their messages in an inbox and wake the loop; each turn of the loop takes all that is there, sends
 /// it, and reads the confirms that arrived. Nothing is sent into a socket that has no room, so a broker that has
@@ -26,6 +26,8 @@ actor RabbitPublisher: LoopSource {
     private static let postChannel: UInt16 = 2
     /// More would only fill the broker's memory; confirms come back in thousands per second.
     private static let maxUnconfirmed = 1000
+    /// How many messages are sent in one turn of the loop.
+    private static let oneTurn = 1000
 
     private nonisolated let loop = LoopThread(name: "rabbit-publish")
     private nonisolated let inbox = Mutex(RabbitPublishInbox())
@@ -227,7 +229,8 @@ actor RabbitPublisher: LoopSource {
         guard let link, !isBlocked else { return }
         var count = 0
         defer { if count > 0 { numbers.published.increment(by: count) } }
-        while ledger.unconfirmedCount < Self.maxUnconfirmed, ledger.hasWaiting, link.hasRoom {
+        // Bounded, so that what came in meanwhile takes part in the next turn.
+        while count < Self.oneTurn, ledger.unconfirmedCount < Self.maxUnconfirmed, ledger.hasWaiting, link.hasRoom {
             guard let (message, number) = ledger.takeNext() else { return }
             count += 1
             try link.publish(

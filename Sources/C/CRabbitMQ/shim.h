@@ -54,8 +54,8 @@ static inline amqp_rpc_reply_t camqp_login_plain(amqp_connection_state_t connect
                                       AMQP_SASL_METHOD_PLAIN, user, password);
 }
 
-/* Publishes a persistent message to a queue. A `number` other than 0 becomes its message id, by which a returned message
- * is told from the others, and makes it mandatory. */
+/* Publishes a persistent message to a queue. A `number` other than 0 becomes its message id, by which a returned
+ * message is told from the others, and makes it mandatory. */
 static inline int camqp_publish(amqp_connection_state_t connection, amqp_channel_t channel, const char *queue,
                                 const void *body, size_t length, const char *trace, uint64_t number) {
     char id[24];

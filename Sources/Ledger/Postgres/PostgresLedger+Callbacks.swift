@@ -171,18 +171,19 @@ extension PostgresLedger {
         """
     )
 
-    /// What was delivered stays delivered.
+    /// What was delivered stays delivered; the first look locks by id, whatever way the plan takes.
     ///
     /// An attempt that others have overtaken, above all a replay, changes nothing, unless it did deliver what another
     /// process has tried as well.
-    private static let updateCallbacks = PostgresStatement(
+    static let updateCallbacks = PostgresStatement(
         "update_callbacks",
         """
+        WITH held AS (SELECT id FROM callbacks WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE)
         UPDATE callbacks c SET attempts = greatest(c.attempts, u.number),
             state = u.state,
             due_at = coalesce(statement_timestamp() + u.due_in * interval '1 microsecond', c.due_at)
         FROM unnest($1::uuid[], $2::int[], $3::smallint[], $4::bigint[]) AS u(id, number, state, due_in)
-        WHERE c.id = u.id AND c.state <> 1
+        WHERE c.id = u.id AND (SELECT count(*) FROM held) > 0 AND c.state <> 1
             AND (c.attempts = u.number - 1 OR (u.state = 1 AND c.attempts >= u.number))
         """
     )
