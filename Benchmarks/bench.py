@@ -42,6 +42,7 @@ def measure(mesh: Mesh, servers: "list[int]", tasks: int) -> "dict[str, float]":
     """One round on one mesh; ends the program when a task was lost, refused, repeated or did not end well."""
     load = Load(mesh, 64, 50, 1024, "bench-3")
     load.closed("warm-up", 16, 2)
+    warm_up = load.phase
     rest = load.closed_tasks("rest", 1, 200)
     offered = load.steady("150/s", 150, 5)
     load.drain(60)
@@ -49,7 +50,7 @@ def measure(mesh: Mesh, servers: "list[int]", tasks: int) -> "dict[str, float]":
     flood = load.flood("flood", 64, tasks)
     load.drain(120)
     used = [now - then for now, then in zip((processor_seconds(mesh.pids()), processor_seconds(servers)), before)]
-    for phase in (rest, offered, flood):
+    for phase in (warm_up, rest, offered, flood):
         if len(phase.ends) != phase.offered or phase.bad:
             raise SystemExit(f"bench: {phase.name}: {phase.offered} offered, {len(phase.ends)} ended well, {phase.bad}")
     if load.duplicates or load.lost:

@@ -5,6 +5,7 @@
 
 import collections
 import json
+import os
 import re
 import selectors
 import socket
@@ -165,6 +166,8 @@ class Load:
         self.open: "dict[bytes, tuple[Phase, float]]" = {}
         self.early: "dict[bytes, tuple[float, bytes]]" = {}
         self.count = 0
+        # Another load may have asked this ledger before; what it asked for must not be asked for again.
+        self.name = os.urandom(4).hex().encode()
         self.users = users
         self.duplicates = 0
         self.seen: "set[bytes]" = set()
@@ -206,7 +209,7 @@ class Load:
     def send(self, due: float, user: "bytes | None" = None) -> None:
         """One request."""
         self.count += 1
-        key = b"r%d" % self.count
+        key = b"%s-%d" % (self.name, self.count)
         user = user or b"u%d" % (self.count % self.users)
         data = (
             b"POST /bench/call HTTP/1.1\r\nhost: mesh\r\nx-marketplace-token: overload-token\r\nx-user-id: "
