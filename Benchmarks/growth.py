@@ -146,25 +146,27 @@ class Growth:
             found.append((size, rate, cost))
         return found
 
-    def long_queue(self, depth: int) -> "list[tuple[float, float]]":
-        """Tasks per second by how many of a long queue are left, after a worker has come to it."""
-        mesh = self.mesh(workers=0)
-        try:
-            load = Load(mesh, 64, 50, 1024, "bench-3")
-            flood = load.flood("queue", 64, depth)
-            while sum(flood.codes.values()) < depth and not load.lost:
-                load.poll(0.05)
-            mesh.add("worker")
-            load.drain(1200)
-            self.check(load, flood)
-        finally:
-            mesh.stop()
-        ends = sorted(end[0] for end in flood.ends)
-        part = depth // 10
-        return [
-            (depth - number * part, part / (ends[(number + 1) * part - 1] - ends[number * part]))
-            for number in range(10)
-        ]
+    def long_queue(self, depths: "list[int]") -> "list[tuple[int, float, float]]":
+        """How fast queues of these lengths are worked off once a worker comes, and what a task costs then."""
+        found = []
+        for depth in depths:
+            mesh = self.mesh(workers=0)
+            try:
+                load = Load(mesh, 64, 50, 1024, "bench-3")
+                flood = load.flood("queue", 64, depth)
+                while sum(flood.codes.values()) < depth and not load.lost:
+                    load.poll(0.05)
+                before, started = processor_seconds(mesh.pids() + self.servers), time.perf_counter()
+                mesh.add("worker")
+                load.drain(1200)
+                used = processor_seconds(mesh.pids() + self.servers) - before
+                self.check(load, flood)
+            finally:
+                mesh.stop()
+            rate = depth / (max(end[0] for end in flood.ends) - started)
+            found.append((depth, rate, used / depth * 1000))
+            print(f"{depth} tasks: {rate:.0f} tasks/s, {found[-1][2]:.2f} ms/task", flush=True)
+        return found
 
 
 def fill(first: int, count: int) -> None:
@@ -180,6 +182,16 @@ def fill(first: int, count: int) -> None:
     found = int(subprocess.run(many, check=True, capture_output=True, text=True).stdout)
     if found != first + count:
         raise SystemExit(f"growth: {first + count} finished tasks were to be there, {found} are")
+
+
+def cost_axes(words: str, found: "list[tuple[int, float, float]]") -> "tuple[Axis, Axis]":
+    """The axes of a chart of costs; the sizes stand side by side, whatever lies between them."""
+    return Axis(words, ticks=[(place, f"{one[0]:,}") for place, one in enumerate(found)]), Axis("ms/task")
+
+
+def cost_line(found: "list[tuple[int, float, float]]") -> "dict[str, list[tuple[float, float]]]":
+    """The line of a chart of costs."""
+    return {"processor time, servers included": [(place, one[2]) for place, one in enumerate(found)]}
 
 
 def main() -> int:
@@ -212,14 +224,11 @@ def main() -> int:
         axes = Axis("offered tasks/s"), Axis("ms", end=200)
         plot("offered", "Latency by offered load", *axes, growth.offered())
     if wanted("queue"):
-        axes = Axis("tasks left"), Axis("tasks/s")
-        plot("queue", "Throughput by what is left of a queue", *axes, {"tasks/s": growth.long_queue(options.depth)})
+        found = growth.long_queue([options.n, options.depth // 10, options.depth])
+        plot("queue", "Cost of a task by what waits", *cost_axes("waiting tasks", found), cost_line(found))
     if wanted("ledger"):
         found = growth.full_ledger(options.n, [0, options.ledger // 10, options.ledger])
-        ticks = [(place, f"{one[0]:,}") for place, one in enumerate(found)]
-        axes = Axis("finished tasks", ticks=ticks), Axis("ms/task")
-        cost = {"processor time, servers included": [(place, one[2]) for place, one in enumerate(found)]}
-        plot("ledger", "Cost of a task by what the ledger holds", *axes, cost)
+        plot("ledger", "Cost of a task by what the ledger holds", *cost_axes("finished tasks", found), cost_line(found))
     # Kept after a failure: the roles' logs are there.
     shutil.rmtree(work, ignore_errors=True)
     return 0

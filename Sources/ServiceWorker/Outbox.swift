@@ -28,8 +28,15 @@ final class Outbox: Sendable {
         var queue: [LeaseID] = []
         var busyLanes = 0
         var whenRoom: (@Sendable () -> Void)?
+        /// How many were settled between the last two beats.
+        var settled = 0
 
-        var isFull: Bool { letters.count >= Outbox.fullCount || bytes >= Outbox.fullBytes }
+        var isFull: Bool { letters.count >= limit || bytes >= Outbox.fullBytes }
+
+        /// While somebody settles, about as many as are settled until a beat tells of them, and as many again.
+        private var limit: Int {
+            settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled * 2))
+        }
     }
 
     private static let lanes = 2
@@ -37,6 +44,11 @@ final class Outbox: Sendable {
     private static let batchBytes = 4 * 1024 * 1024
     /// Above these the worker claims nothing new: whoever settles is away, and memory is not endless.
     private static let fullCount = 50_000
+    /// So many are never too many.
+    ///
+    /// Beyond that the worker stays only so far ahead of whoever settles: every job that runs or ran and is not settled
+    /// costs the ledger a look with each beat and each turn of the timers, and a job done early ends no task earlier.
+    private static let leastAhead = 4000
     private static let fullBytes = 256 * 1024 * 1024
 
     private let ports: WorkerPorts
@@ -86,9 +98,10 @@ final class Outbox: Sendable {
     /// Counts them no more.
     func release(_ bytes: Int) { makeRoom { $0.bytes -= bytes } }
 
-    /// Lets go of completions that the ledger has, or no longer wants.
+    /// Lets go of completions that the ledger has, or no longer wants, as a beat told; none is told of as well.
     func forget(_ leases: [LeaseID]) {
         makeRoom { state in
+            state.settled = leases.count
             for lease in leases {
                 if let letter = state.letters.removeValue(forKey: lease) { state.bytes -= letter.message.body.count }
             }
