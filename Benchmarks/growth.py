@@ -103,7 +103,7 @@ class Growth:
         }
 
     def offered(self) -> "dict[str, list[tuple[float, float]]]":
-        """Latency, in milliseconds, at rates up to where it is no longer held."""
+        """Latency, in milliseconds, at the rates that are held."""
         lines: "dict[str, list[tuple[float, float]]]" = {"median": [], "99th percentile": []}
         mesh = self.mesh()
         try:
@@ -117,10 +117,10 @@ class Growth:
                 took = [end[1] for end in phase.ends]
                 middle, late = quantile(took, 0.5), quantile(took, 0.99)
                 print(f"{rate}/s: median {middle:.1f} ms, 99th percentile {late:.1f} ms", flush=True)
-                lines["median"].append((rate, middle))
-                lines["99th percentile"].append((rate, late))
                 if middle > 1000:
                     break
+                lines["median"].append((rate, middle))
+                lines["99th percentile"].append((rate, late))
         finally:
             mesh.stop()
         return lines
@@ -221,7 +221,7 @@ def main() -> int:
         axes = Axis("processes of the role", ticks=ticks), Axis("tasks/s")
         plot("processes", "Throughput by processes", *axes, growth.processes(options.n))
     if wanted("offered"):
-        axes = Axis("offered tasks/s"), Axis("ms", end=200)
+        axes = Axis("offered tasks/s"), Axis("ms")
         plot("offered", "Latency by offered load", *axes, growth.offered())
     if wanted("queue"):
         found = growth.long_queue([options.n, options.depth // 10, options.depth])

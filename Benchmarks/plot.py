@@ -9,7 +9,7 @@ import math
 import pathlib
 
 WIDTH, HEIGHT = 640, 360
-LEFT, RIGHT, TOP, BOTTOM = 68, 20, 44, 76
+LEFT, RIGHT, TOP, BOTTOM = 68, 40, 44, 76
 COLOURS = ("#2f6fde", "#d9541e", "#2a9d5c", "#8a4fc2")
 
 
