@@ -63,9 +63,11 @@ extension SQLiteLedger {
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
     ) async throws(LedgerError) {
         guard !attempts.isEmpty else { return }
+        // The next attempt of a callback builds upon the one before.
+        let sorted = attempts.sorted { $0.attempt.number < $1.attempt.number }
         try await write { [self] db in
             let now = clock()
-            for (attempt, state, dueIn) in attempts {
+            for (attempt, state, dueIn) in sorted {
                 try CallbackRows.insert(attempt, db)
                 // What was delivered stays delivered. An attempt that others have overtaken, above all a replay,
                 // changes nothing, unless it did deliver what another process has tried as well.
