@@ -50,11 +50,7 @@ def measure(mesh: Mesh, servers: "list[int]", tasks: int) -> "dict[str, float]":
     flood = load.flood("flood", 64, tasks)
     load.drain(120)
     used = [now - then for now, then in zip((processor_seconds(mesh.pids()), processor_seconds(servers)), before)]
-    for phase in (warm_up, rest, offered, flood):
-        if len(phase.ends) != phase.offered or phase.bad:
-            raise SystemExit(f"bench: {phase.name}: {phase.offered} offered, {len(phase.ends)} ended well, {phase.bad}")
-    if load.duplicates or load.lost:
-        raise SystemExit(f"bench: {load.duplicates} callbacks came twice, {load.lost} answers were lost")
+    load.require_all(warm_up, rest, offered, flood)
     took = {phase.name: [end[1] for end in phase.ends] for phase in (rest, offered)}
     figures = {"flood": tasks / (max(end[0] for end in flood.ends) - flood.started)}
     for name in took:
@@ -64,15 +60,9 @@ def measure(mesh: Mesh, servers: "list[int]", tasks: int) -> "dict[str, float]":
 
 
 def start(name: str, malla: str, folder: pathlib.Path) -> Mesh:
-    """The mesh of this name, ready."""
+    """The mesh of this name."""
     folder.mkdir()
-    mesh = Embedded(malla, folder) if name == "embedded" else Mesh(malla, folder, None)
-    try:
-        mesh.wait_ready()
-    except BaseException:
-        mesh.stop()
-        raise
-    return mesh
+    return Embedded(malla, folder) if name == "embedded" else Mesh(malla, folder, None)
 
 
 def table(results: "dict[str, dict[str, float]]", speed: float) -> None:
@@ -111,11 +101,8 @@ def main() -> int:
     try:
         for number in range(options.rounds):
             for name, found in rounds.items():
-                mesh = start(name, options.malla, work / f"{name}-{number}")
-                try:
+                with start(name, options.malla, work / f"{name}-{number}") as mesh:
                     found.append(measure(mesh, servers, options.n))
-                finally:
-                    mesh.stop()
                 speeds.append(calibrate())
                 print(f"{name}: {found[-1]['flood']:.0f} tasks/s, at rest {found[-1]['rest p50']:.1f} ms", flush=True)
     finally:

@@ -4,9 +4,9 @@
 # Copyright 2026 the Malla authors
 """How bench-3 grows: with processes, with the offered load, with a long queue, with a full ledger.
 
-Wants AMQP_URL, REDIS_URL, PG_URL and BENCH_SERVER_PIDS of empty servers (scripts/bench.sh --growth brings them).
-Everything runs on the cores of one machine, the servers and the generator too. The plots go to the folder that --plots
-names. Standard library only, and psql.
+Wants AMQP_URL, REDIS_URL, PG_URL and BENCH_SERVER_PIDS of empty servers, and OVERLOAD_WAIT=0, for nothing may be
+refused (scripts/bench.sh --growth brings them). Everything runs on the cores of one machine, the servers and the
+generator too. The plots go to the folder that --plots names. Standard library only, and psql.
 """
 
 import argparse
@@ -54,17 +54,11 @@ class Growth:
         self.count = 0
 
     def mesh(self, app_apis: int = 1, workers: int = 1) -> Mesh:
-        """A mesh that is ready."""
+        """A mesh, to be entered."""
         self.count += 1
         folder = self.work / str(self.count)
         folder.mkdir()
-        mesh = Mesh(self.malla, folder, None, app_apis=app_apis, workers=workers)
-        try:
-            mesh.wait_ready()
-        except BaseException:
-            mesh.stop()
-            raise
-        return mesh
+        return Mesh(self.malla, folder, None, app_apis=app_apis, workers=workers)
 
     def flood(self, mesh: Mesh, tasks: int) -> "tuple[float, float]":
         """Tasks per second of a flood, and the milliseconds of processor time that each took, servers included."""
@@ -74,28 +68,16 @@ class Growth:
         flood = load.flood("flood", 64, tasks)
         load.drain(300)
         used = processor_seconds(mesh.pids() + self.servers) - before
-        self.check(load, flood)
+        load.require_all(flood)
         return tasks / (max(end[0] for end in flood.ends) - flood.started), used / tasks * 1000
-
-    @staticmethod
-    def check(load: Load, *phases) -> None:
-        """Ends the program when a task was lost, refused, repeated or did not end well."""
-        for phase in phases:
-            if len(phase.ends) != phase.offered or phase.bad:
-                raise SystemExit(f"growth: {phase.name}: {phase.offered} offered, {len(phase.ends)} ended, {phase.bad}")
-        if load.duplicates or load.lost:
-            raise SystemExit(f"growth: {load.duplicates} callbacks came twice, {load.lost} answers were lost")
 
     def processes(self, tasks: int) -> "dict[str, list[tuple[float, float]]]":
         """Throughput with 1, 2 and 4 workers, and with 1, 2 and 4 App APIs."""
         rates: "dict[tuple[int, int], list[float]]" = {}
         for _ in range(3):
             for shape in ((1, 1), (1, 2), (1, 4), (2, 1), (4, 1)):
-                mesh = self.mesh(*shape)
-                try:
+                with self.mesh(*shape) as mesh:
                     rates.setdefault(shape, []).append(self.flood(mesh, tasks)[0])
-                finally:
-                    mesh.stop()
         middle = {shape: statistics.median(found) for shape, found in rates.items()}
         return {
             "workers": [(number, middle[(1, number)]) for number in (1, 2, 4)],
@@ -105,15 +87,14 @@ class Growth:
     def offered(self) -> "dict[str, list[tuple[float, float]]]":
         """Latency, in milliseconds, at the rates that are held."""
         lines: "dict[str, list[tuple[float, float]]]" = {"median": [], "99th percentile": []}
-        mesh = self.mesh()
-        try:
+        with self.mesh() as mesh:
             for rate in (25, 50, 100, 150, 200, 300, 400, 500, 600, 700, 800):
                 load = Load(mesh, 64, 50, 1024, "bench-3")
                 load.steady("warm-up", min(rate, 100), 1)
                 load.drain(60)
                 phase = load.steady(f"{rate}/s", rate, 6)
                 load.drain(120)
-                self.check(load, phase)
+                load.require_all(phase)
                 took = [end[1] for end in phase.ends]
                 middle, late = quantile(took, 0.5), quantile(took, 0.99)
                 print(f"{rate}/s: median {middle:.1f} ms, 99th percentile {late:.1f} ms", flush=True)
@@ -121,8 +102,6 @@ class Growth:
                     break
                 lines["median"].append((rate, middle))
                 lines["99th percentile"].append((rate, late))
-        finally:
-            mesh.stop()
         return lines
 
     def full_ledger(self, tasks: int, sizes: "list[int]") -> "list[tuple[int, float, float]]":
@@ -136,11 +115,8 @@ class Growth:
                 there = size
             rounds = []
             for _ in range(3):
-                mesh = self.mesh()
-                try:
+                with self.mesh() as mesh:
                     rounds.append(self.flood(mesh, tasks))
-                finally:
-                    mesh.stop()
             rate, cost = (statistics.median(column) for column in zip(*rounds))
             print(f"{size} finished tasks: {rate:.0f} tasks/s, {cost:.2f} ms/task", flush=True)
             found.append((size, rate, cost))
@@ -150,8 +126,7 @@ class Growth:
         """How fast queues of these lengths are worked off once a worker comes, and what a task costs then."""
         found = []
         for depth in depths:
-            mesh = self.mesh(workers=0)
-            try:
+            with self.mesh(workers=0) as mesh:
                 load = Load(mesh, 64, 50, 1024, "bench-3")
                 flood = load.flood("queue", 64, depth)
                 while sum(flood.codes.values()) < depth and not load.lost:
@@ -160,9 +135,7 @@ class Growth:
                 mesh.add("worker")
                 load.drain(1200)
                 used = processor_seconds(mesh.pids() + self.servers) - before
-                self.check(load, flood)
-            finally:
-                mesh.stop()
+                load.require_all(flood)
             rate = depth / (max(end[0] for end in flood.ends) - started)
             found.append((depth, rate, used / depth * 1000))
             print(f"{depth} tasks: {rate:.0f} tasks/s, {found[-1][2]:.2f} ms/task", flush=True)
@@ -214,8 +187,6 @@ def main() -> int:
         print(f"{title}: {lines}", flush=True)
         chart(options.plots / f"growth-{name}.svg", title, x, y, lines)
 
-    # Nothing may be refused, and what waits long must not be late.
-    os.environ.setdefault("OVERLOAD_WAIT", "0")
     if wanted("processes"):
         ticks = [(1, "1"), (2, "2"), (4, "4")]
         axes = Axis("processes of the role", ticks=ticks), Axis("tasks/s")

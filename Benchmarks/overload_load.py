@@ -317,6 +317,14 @@ class Load:
         phase.ended = time.perf_counter()
         return phase
 
+    def require_all(self, *phases: Phase) -> None:
+        """Ends the program when a task of these phases was lost, refused, repeated or did not end well."""
+        for phase in phases:
+            if len(phase.ends) != phase.offered or phase.bad:
+                raise SystemExit(f"{phase.name}: {phase.offered} offered, {len(phase.ends)} ended well, {phase.bad}")
+        if self.duplicates or self.lost:
+            raise SystemExit(f"{self.duplicates} callbacks came twice, {self.lost} answers were lost")
+
     def drain(self, seconds: float) -> int:
         """Waits until every accepted task has ended; returns how many have not."""
         stop = time.perf_counter() + seconds

@@ -104,6 +104,19 @@ class Mesh:
             )
         self.ports[name] = port
 
+    def __enter__(self) -> "Mesh":
+        """The mesh once it is ready."""
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends it."""
+        self.stop()
+
     def wait_ready(self) -> None:
         """Until all answer."""
         for port in self.ports.values():

@@ -15,19 +15,18 @@ COLOURS = ("#2f6fde", "#d9541e", "#2a9d5c", "#8a4fc2")
 
 @dataclasses.dataclass
 class Axis:
-    """What an axis shows, from nought to at least `end`; `ticks` are named places where they are not numbers."""
+    """What an axis shows; `ticks` are named places where they are not numbers from nought on."""
 
     title: str
-    end: float = 0
     ticks: "list[tuple[float, str]] | None" = None
 
-    def marks(self) -> "list[tuple[float, str]]":
-        """Where the axis has marks, and what they say; the last is its end."""
+    def marks(self, end: float) -> "list[tuple[float, str]]":
+        """Where the axis has marks, and what they say; the last is `end` or beyond it."""
         if self.ticks:
             return self.ticks
-        step = 10 ** math.floor(math.log10(max(self.end, 1e-9) / 4))
-        step *= next(factor for factor in (1, 2, 5, 10) if self.end / (step * factor) <= 5)
-        return [(number * step, f"{number * step:,.10g}") for number in range(math.ceil(self.end / step) + 1)]
+        step = 10 ** math.floor(math.log10(max(end, 1e-9) / 4))
+        step *= next(factor for factor in (1, 2, 5, 10) if end / (step * factor) <= 5)
+        return [(number * step, f"{number * step:,.10g}") for number in range(math.ceil(end / step) + 1)]
 
 
 def text(x: float, y: float, words: str, anchor: str = "middle", more: str = "") -> str:
@@ -40,13 +39,12 @@ def chart(
 ) -> None:
     """Writes a chart of these lines, each with its name and its points."""
     points = [point for line in lines.values() for point in line]
-    x.end, y.end = x.end or max(point[0] for point in points), y.end or max(point[1] for point in points)
-    across, up = x.marks(), y.marks()
+    across, up = x.marks(max(point[0] for point in points)), y.marks(max(point[1] for point in points))
     (low, high), top = (across[0][0], across[-1][0]), up[-1][0]
     wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def place(point: "tuple[float, float]") -> "tuple[float, float]":
-        return LEFT + (point[0] - low) / (high - low) * wide, TOP + tall - min(point[1] / top, 1) * tall
+        return LEFT + (point[0] - low) / (high - low) * wide, TOP + tall - point[1] / top * tall
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',

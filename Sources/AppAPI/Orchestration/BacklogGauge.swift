@@ -34,7 +34,6 @@ final class BacklogGauge: Sendable {
     }
 
     private let ledger: any Ledger
-    private let patience: Duration
     private let limits: [String: Int]
     private let workflows: [String: Known]
     private let clock: @Sendable () -> ContinuousClock.Instant
@@ -53,7 +52,6 @@ final class BacklogGauge: Sendable {
         logger: Logger = Logger(label: "malla.backlog")
     ) {
         self.ledger = ledger
-        self.patience = patience
         self.clock = clock
         self.logger = logger
         limits = catalog.services.mapValues(\.backlog)
@@ -134,8 +132,9 @@ final class BacklogGauge: Sendable {
     func refresh() async throws(LedgerError) {
         let services = limits.keys.sorted()
         let loads = try await ledger.loads(of: services)
-        // Only the pace asks for it, and it is not cheap: all jobs of the last seconds are looked at.
-        let created = patience > .zero ? try await created(of: services) : [:]
+        // The pace alone asks for it, and it is not cheap: all jobs of the last seconds are looked at.
+        let isPaced = state.withLock { $0.pace.patience > .zero }
+        let created = isPaced ? try await created(of: services) : [:]
         learn(loads, created: created)
     }
 
