@@ -27,11 +27,14 @@ final class CurlExchange {
     var easy: UnsafeMutableRawPointer?
     var headerList: UnsafeMutablePointer<curl_slist>?
     var addressList: UnsafeMutablePointer<curl_slist>?
+    /// The body of the request, where it comes in chunks.
     var upload: UploadFlow?
+    /// The body of the request, where it is large and all there.
+    var uploadBytes: UploadBytes?
     var feeder: Task<Void, Never>?
     /// Why this side broke the transfer off; it goes before curl's own words.
     var failure: TransferError?
-    private var uploadBytes: UnsafeMutableRawPointer?
+    private var copiedBytes: UnsafeMutableRawPointer?
     private var status = 0
     private var headers: [(name: String, value: String)] = []
     private var headerBytes = 0
@@ -48,7 +51,7 @@ final class CurlExchange {
     }
 
     deinit {
-        uploadBytes?.deallocate()
+        copiedBytes?.deallocate()
         if let headerList { curl_slist_free_all(headerList) }
         if let addressList { curl_slist_free_all(addressList) }
     }
@@ -57,7 +60,7 @@ final class CurlExchange {
     func keep(_ bytes: [UInt8]) -> UnsafeRawPointer {
         let copy = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 16)
         bytes.withUnsafeBytes { if let base = $0.baseAddress { copy.copyMemory(from: base, byteCount: $0.count) } }
-        uploadBytes = copy
+        copiedBytes = copy
         return UnsafeRawPointer(copy)
     }
 
@@ -110,6 +113,7 @@ final class CurlExchange {
 
     /// Fills curl's buffer with bytes of the request: their count, or one of curl's signals.
     func giveBody(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        if let count = uploadBytes?.read(into: buffer) { return count }
         switch upload?.read(into: buffer) ?? .end {
         case .copied(let count): return count
         case .end: return 0
@@ -118,6 +122,11 @@ final class CurlExchange {
             failure = failure ?? error
             return 0x1000_0000  // CURL_READFUNC_ABORT
         }
+    }
+
+    /// Begins the request's bytes anew from a place; one of curl's signals.
+    func seekBody(_ place: Int) -> CInt {
+        uploadBytes?.seek(to: place) == true ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_CANTSEEK
     }
 
     /// Opens the socket to a resolved address, unless the policy refuses it; -1 makes curl try the next address.

@@ -7,6 +7,9 @@ internal import Plumbing
 
 /// Tells curl about a request.
 struct CurlSetup {
+    /// Bodies up to this size are copied for curl; larger ones it reads where they are, piece by piece.
+    private static let copiedBytes = 65_536
+
     let settings: TransferSettings
 
     /// Checks a request before any work is spent on it.
@@ -24,7 +27,7 @@ struct CurlSetup {
 
     func apply(_ exchange: CurlExchange, to easy: UnsafeMutableRawPointer) throws(TransferError) {
         let request = exchange.request
-        let context = UnsafeRawPointer(Unmanaged.passUnretained(exchange).toOpaque())
+        let context = Self.context(of: exchange)
         var codes = [
             ccurl_set_text(easy, CURLOPT_URL, request.url),
             ccurl_set_text(easy, CURLOPT_PROXY, ""),
@@ -92,30 +95,42 @@ struct CurlSetup {
             ]
         case .none:
             return post([], exchange, easy)
-        case .bytes(let bytes):
+        case .bytes(let bytes) where bytes.count <= Self.copiedBytes:
             return post(bytes, exchange, easy)
+        case .bytes(let bytes):
+            exchange.uploadBytes = UploadBytes(bytes)
+            return upload(exchange, easy, length: bytes.count) + [
+                ccurl_set_pointer(easy, CURLOPT_SEEKDATA, Self.context(of: exchange)),
+                ccurl_set_seek_fn(easy, curlSeeksBody),
+            ]
         case .stream(_, let length):
             exchange.upload = UploadFlow(length: length)
-            let context = UnsafeRawPointer(Unmanaged.passUnretained(exchange).toOpaque())
-            return [
-                ccurl_set_long(easy, CURLOPT_UPLOAD, 1),
-                ccurl_set_text(easy, CURLOPT_CUSTOMREQUEST, request.method),
-                ccurl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(length ?? -1)),
-                ccurl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 262_144),
-                ccurl_set_pointer(easy, CURLOPT_READDATA, context),
-                ccurl_set_bytes_fn(easy, CURLOPT_READFUNCTION, curlGivesBody),
-            ]
+            return upload(exchange, easy, length: length)
         }
     }
 
     private func post(_ bytes: [UInt8], _ exchange: CurlExchange, _ easy: UnsafeMutableRawPointer) -> [CURLcode] {
-        var codes = [
+        [
             ccurl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count)),
             ccurl_set_pointer(easy, CURLOPT_POSTFIELDS, exchange.keep(bytes)),
             ccurl_set_text(easy, CURLOPT_CUSTOMREQUEST, exchange.request.method),
         ]
-        if bytes.count > 65_536 { codes.append(ccurl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 1_048_576)) }
-        return codes
+    }
+
+    /// A body that curl asks for piece by piece.
+    private func upload(_ exchange: CurlExchange, _ easy: UnsafeMutableRawPointer, length: Int?) -> [CURLcode] {
+        [
+            ccurl_set_long(easy, CURLOPT_UPLOAD, 1),
+            ccurl_set_text(easy, CURLOPT_CUSTOMREQUEST, exchange.request.method),
+            ccurl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(length ?? -1)),
+            ccurl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 262_144),
+            ccurl_set_pointer(easy, CURLOPT_READDATA, Self.context(of: exchange)),
+            ccurl_set_bytes_fn(easy, CURLOPT_READFUNCTION, curlGivesBody),
+        ]
+    }
+
+    private static func context(of exchange: CurlExchange) -> UnsafeRawPointer {
+        UnsafeRawPointer(Unmanaged.passUnretained(exchange).toOpaque())
     }
 
     private func headerList(of request: TransferRequest) -> UnsafeMutablePointer<curl_slist>? {
@@ -170,6 +185,11 @@ private let curlTakesBody: ccurl_bytes_fn = { bytes, size, count, context in
 private let curlGivesBody: ccurl_bytes_fn = { buffer, size, count, context in
     guard let buffer, let context else { return 0x1000_0000 }  // CURL_READFUNC_ABORT
     return exchange(context).giveBody(UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
+}
+
+private let curlSeeksBody: ccurl_seek_fn = { context, place, origin in
+    guard let context, origin == 0 else { return CURL_SEEKFUNC_CANTSEEK }  // 0: SEEK_SET
+    return exchange(context).seekBody(Int(place))
 }
 
 private let curlOpensSocket: ccurl_socket_fn = { context, _, address in

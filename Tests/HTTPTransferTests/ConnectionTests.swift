@@ -52,6 +52,18 @@ import Darwin
         }
     }
 
+    @Test(arguments: [1000, 1_000_000])
+    func aBodyIsSentFromItsBeginningWhenItsConnectionCloses(size: Int) async throws {
+        let client = CurlTransfer()
+        let body = (0..<size).map { UInt8(0x61 + $0 % 23) }
+        for _ in 0..<5 {
+            #expect(try await client.send(TransferRequest("GET", url("/once"))).head.status == 200)
+            let answer = try await client.send(TransferRequest("PUT", url("/echo"), body: .bytes(body)))
+            #expect(answer.body == body)
+        }
+        #expect(server.connections.withLock { $0 } > 1)
+    }
+
     @Test func anAnswerThatNeverComesIsNotWaitedForTwice() async {
         let client = CurlTransfer()
         let error = await failure(TransferRequest("POST", url("/vanish"), body: .bytes([1])), client)

@@ -97,6 +97,12 @@ final class TinyServer: Sendable {
             // Says that the connection stays, and closes it all the same.
             _ = reply(client, "bye")
             return false
+        case "/once":
+            // Closes when the next request begins.
+            _ = reply(client, "bye")
+            var bytes = [UInt8](repeating: 0, count: 1000)
+            _ = recv(client, &bytes, bytes.count, 0)
+            return false
         case "/vanish":
             return false
         case "/headers":

@@ -131,19 +131,21 @@ def read(ref: str, *, field: str = "", limit: Optional[int] = None) -> bytes:
 
 
 def write(
-    source: Union[bytes, bytearray, memoryview, BinaryIO],
+    source: Union[bytes, bytearray, memoryview, BinaryIO, Reader],
     *,
     content_type: str = "application/octet-stream",
     name: Optional[str] = None,
     origin: Optional[str] = None,
 ) -> str:
-    """Stores bytes, or a binary file from where it stands, and returns the reference (`s3://bucket/key`).
+    """Stores bytes, or what a binary file or a Reader still holds, and returns the reference (`s3://bucket/key`).
 
     name:   a file name, for people
     origin: the reference that this was made from
     Raises Failure when the store does not take it.
     """
     content = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else source
+    if not isinstance(content, bytes) and not hasattr(content, "read"):
+        raise TypeError("malla.media.write takes bytes or a binary file, not {!r}".format(type(source).__name__))
     base = os.environ.get("MALLA_MEDIA_URL")
     if not base:
         return _write_local(content, name)
@@ -152,11 +154,11 @@ def write(
     )
     headers = dict(_headers(), **{"Content-Type": content_type})
     start: Optional[int] = None
-    if not isinstance(content, bytes):
-        if content.seekable():
-            start = content.tell()
-            headers["Content-Length"] = str(content.seek(0, os.SEEK_END) - start)
-            content.seek(start)
+    # What can only be read is sent in chunks, once.
+    if not isinstance(content, bytes) and getattr(content, "seekable", bool)():
+        start = content.tell()
+        headers["Content-Length"] = str(content.seek(0, os.SEEK_END) - start)
+        content.seek(start)
     repeatable = isinstance(content, bytes) or start is not None
     reason = ""
     for attempt in range(_ATTEMPTS if repeatable else 1):
@@ -187,7 +189,7 @@ def write(
 def _connect(base: str, query: str) -> "tuple[http.client.HTTPConnection, str]":
     parts = urlsplit(base)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=_TIMEOUT)
+    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=_TIMEOUT, blocksize=_PIECE)
     whole = "&".join(part for part in (parts.query, query) if part)
     return connection, (parts.path or "/") + ("?" + whole if whole else "")
 

@@ -37,13 +37,14 @@ class MediaTests(HandlerTestCase):
                     malla.media.write(file, name="file"),
                     malla.media.write(Endless(), name="endless"),
                     malla.media.write(b"", name="empty"),
+                    malla.media.write(malla.media.open(ref), name="copied"),
                 ]
             malla.serve(handler)
             """
         )
         self.put({"image": "s3://media/originals/a b?c"})
         result = self.server.result("job-0")
-        self.assertEqual(len(result.get("output", [])), 4, result)
+        self.assertEqual(len(result.get("output", [])), 5, result)
         media = self.server.media
         self.assertEqual(media["s3://media/derived/a ü.png"], picture)
         self.assertEqual(media["s3://media/derived/a ü.png#type"], b"image/png")
@@ -51,6 +52,13 @@ class MediaTests(HandlerTestCase):
         self.assertEqual(media["s3://media/derived/file"], picture)
         self.assertEqual(media["s3://media/derived/endless"], b"abcabcabc")
         self.assertEqual(media["s3://media/derived/empty"], b"")
+        self.assertEqual(media["s3://media/derived/copied"], picture)
+
+    def test_what_is_no_media(self):
+        self.start("import malla\nmalla.serve(lambda job: malla.media.write(job['input']))")
+        self.put("a text")
+        result = self.server.result("job-0")
+        self.assertIn("takes bytes or a binary file, not 'str'", str(result.get("error")))
 
     def test_missing_too_large_and_a_store_that_is_down(self):
         self.server.media["big"] = b"x" * 1000

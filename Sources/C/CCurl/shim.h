@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 typedef size_t (*ccurl_bytes_fn)(char *bytes, size_t size, size_t count, void *context);
+typedef int (*ccurl_seek_fn)(void *context, curl_off_t place, int origin);
 typedef curl_socket_t (*ccurl_socket_fn)(void *context, curlsocktype purpose, struct curl_sockaddr *address);
 
 static inline CURLcode ccurl_set_long(CURL *easy, CURLoption option, long value) {
@@ -32,6 +33,10 @@ static inline CURLcode ccurl_set_headers(CURL *easy, struct curl_slist *list) {
 
 static inline CURLcode ccurl_set_bytes_fn(CURL *easy, CURLoption option, ccurl_bytes_fn function) {
     return curl_easy_setopt(easy, option, function);
+}
+
+static inline CURLcode ccurl_set_seek_fn(CURL *easy, ccurl_seek_fn function) {
+    return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, function);
 }
 
 static inline CURLcode ccurl_set_socket_fn(CURL *easy, ccurl_socket_fn function) {

@@ -10,7 +10,10 @@ internal import MediaStore
 actor S3Cutter {
     private var iterator: ByteStream.AsyncIterator
     private let limit: Int
-    private var pending: [UInt8] = []
+    /// The part that is being filled.
+    private var part: [UInt8] = []
+    /// What was read beyond it.
+    private var rest: ArraySlice<UInt8> = []
     private var isAtEnd = false
     private var hash = SHA256()
     private(set) var size = 0
@@ -21,13 +24,14 @@ actor S3Cutter {
     }
 
     /// Whether nothing follows what was handed out.
-    func hasEnded() -> Bool { isAtEnd && pending.isEmpty }
+    func hasEnded() -> Bool { isAtEnd && part.isEmpty && rest.isEmpty }
 
     /// The next part: 8 MiB, the last one less; nil at the end.
     ///
     /// The first one may be empty.
     func next() async throws -> [UInt8]? {
-        while !isAtEnd, pending.count <= S3Upload.partSize {
+        fill()
+        while !isAtEnd, rest.isEmpty {
             var source = iterator
             guard let chunk = try await source.next(isolation: self) else {
                 // A cancelled reader sees the end of a stream: half of the media must not become the whole.
@@ -38,17 +42,21 @@ actor S3Cutter {
             size += chunk.count
             guard size <= limit else { throw MediaError(.tooLarge, "there are more than \(limit) bytes") }
             chunk.withUnsafeBytes { hash.update(bufferPointer: $0) }
-            if pending.isEmpty { pending.reserveCapacity(S3Upload.partSize + chunk.count) }
-            pending += chunk
+            rest = chunk[...]
+            fill()
         }
-        guard pending.count > S3Upload.partSize else {
-            guard !pending.isEmpty else { return nil }
-            defer { pending = [] }
-            return pending
-        }
-        let part = Array(pending[..<S3Upload.partSize])
-        pending.removeSubrange(..<S3Upload.partSize)
+        guard !part.isEmpty else { return nil }
+        defer { part = [] }
         return part
+    }
+
+    /// Moves what fits from the rest into the part.
+    private func fill() {
+        guard !rest.isEmpty else { return }
+        if part.isEmpty { part.reserveCapacity(S3Upload.partSize) }
+        let count = min(rest.count, S3Upload.partSize - part.count)
+        part += rest.prefix(count)
+        rest = rest.dropFirst(count)
     }
 
     /// The SHA-256 of everything that was handed out, in hexadecimal; call it once, at the end.
