@@ -55,6 +55,10 @@ private func messages(_ body: [UInt8]) {
         // Both come through one queue: what is one must not be the other.
         Fuzz.require((try? Completion(body: body)) == nil, "a message is a cancellation and a completion")
     }
+    if let parts = try? CompletionBatch.bodies(of: body), parts.count > 1 {
+        let again = try? CompletionBatch.bodies(of: CompletionBatch.body(of: parts))
+        Fuzz.same(again, parts, "the batch after a round trip")
+    }
     let ticket = Ticket(body: body)
     Fuzz.same(Ticket(body: ticket.body), ticket, "the ticket after a round trip")
     if let hint = Hint(bytes: body) { Fuzz.same(Hint(bytes: hint.bytes), hint, "the hint after a round trip") }

@@ -2,16 +2,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import BrokerClient
 import Workflow
 
-/// A message as it arrived.
+/// A completion, or a cancellation, as it arrived.
 struct Arrival: Sendable {
     let receipt: Receipt
     let body: [UInt8]
     /// The task whose run it is about; nil when it is about none, or does not tell.
     let task: TaskID?
 
-    init(receipt: Receipt, body: [UInt8]) {
+    /// What a message of this queue holds.
+    ///
+    /// One that can't be taken apart is passed on whole, to be dropped and reported like any other that can't be read.
+    static func all(of delivery: Delivery, in queue: CompletionQueue) -> [Arrival] {
+        let bodies = (try? CompletionBatch.bodies(of: delivery.body)) ?? [delivery.body]
+        let receipts = Receipt.receipts(bodies.count, queue: queue, tag: delivery.tag)
+        return zip(receipts, bodies).map { Arrival(receipt: $0, body: $1) }
+    }
+
+    private init(receipt: Receipt, body: [UInt8]) {
         (self.receipt, self.body) = (receipt, body)
         task = Completion.task(ofBody: body)
     }

@@ -105,9 +105,7 @@ public struct CompletionsConsumer: Service {
                             inbox.drop { $0.receipt.queue === queue && $0.receipt.tag.generation != generation }
                         }
                         // What finds the inbox closed goes back to the queue with the subscription.
-                        inbox.put(
-                            deliveries.map { Arrival(receipt: Receipt(queue: queue, tag: $0.tag), body: $0.body) }
-                        )
+                        inbox.put(deliveries.flatMap { Arrival.all(of: $0, in: queue) })
                     }
                     queue.attach(subscription)
                     return queue

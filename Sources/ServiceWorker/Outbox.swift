@@ -171,13 +171,35 @@ final class Outbox: Sendable {
         }
     }
 
+    /// As few messages as hold these, each with what goes to one queue.
+    ///
+    /// A message has one trace or none: what it was for each completion the job's row tells.
+    static func joined(_ messages: [Message]) -> [Message] {
+        var joined: [Message] = []
+        for (queue, own) in Dictionary(grouping: messages, by: \.queue) {
+            var rest = own[...]
+            while let first = rest.first {
+                var bytes = 0
+                let part = rest.prefix(CompletionBatch.maxCount).prefix { message in
+                    bytes += message.body.count
+                    return bytes <= CompletionBatch.maxBytes
+                }
+                let count = max(1, part.count)
+                let body = CompletionBatch.body(of: rest.prefix(count).map(\.body))
+                joined.append(Message(queue: queue, body: body, trace: count == 1 ? first.trace : nil))
+                rest = rest.dropFirst(count)
+            }
+        }
+        return joined
+    }
+
     private func publish(_ batch: [(completion: Completion, message: Message)]) async {
         // What lies in the media store is not kept twice: a reader misses it and asks the ledger.
         let results = batch.map(\.completion).filter { $0.failure == nil && $0.storedResult == nil }.map { completion in
             (key: ResultKey(.job, completion.job, lease: completion.lease), value: completion.result)
         }
         if !results.isEmpty { ports.results.put(results, timeToLive: settings.resultTimeToLive) }
-        let messages = batch.map(\.message)
+        let messages = Self.joined(batch.map(\.message))
         do throws(BrokerError) {
             do throws(BrokerError) {
                 try await ports.broker.publish(messages)

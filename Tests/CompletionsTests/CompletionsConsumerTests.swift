@@ -122,6 +122,44 @@ import Workflow
         }
     }
 
+    @Test func completionsThatTravelTogetherAreSettledOneByOne() async throws {
+        let fixture = try await CompletionsFixture()
+        try await fixture.create(101)
+        let jobs = try await fixture.claim(101)
+        let queue = QueueName.completions(of: jobs[0])
+        var bodies = try jobs.dropLast().map { try Self.message($0, "1").body }
+        // Rubbish, and one that comes twice, in the same message as others.
+        bodies.insert(contentsOf: [Array("{}".utf8), bodies[0], []], at: 7)
+        let joined = stride(from: 0, to: bodies.count, by: 10).map { start in
+            let part = Array(bodies[start..<min(start + 10, bodies.count)])
+            return Message(queue: queue, body: CompletionBatch.body(of: part))
+        }
+        try await fixture.serve {
+            // Far more than the prefetch: whatever was not acknowledged in the end would block the queue.
+            let empty = Message(queue: queue, body: Array("[]\n".utf8))
+            try await fixture.broker.publish(joined + [empty] + joined + joined + joined)
+            try await fixture.broker.publish([try Self.message(try #require(jobs.last), "1")])
+            let ended = try await fixture.ended(101)
+            #expect(Set(ended.map(\.id)) == Set(jobs.map(\.id)) && ended.count == 101)
+        }
+    }
+
+    @Test func aMessageOfSeveralComesAgainAsAWhole() async throws {
+        let fixture = try await CompletionsFixture()
+        try await fixture.create(20)
+        let jobs = try await fixture.claim(20)
+        let queue = QueueName.completions(of: jobs[0])
+        let body = CompletionBatch.body(of: try jobs.map { try Self.message($0, "1").body })
+        try await fixture.broker.publish([Message(queue: queue, body: body)])
+        await fixture.ledger.close()
+        let group = ServiceGroup(services: [fixture.consumer()], logger: Logger(label: "test"))
+        let running = Task { try await group.run() }
+        try await until { try await fixture.broker.depth(of: queue) == 0 }
+        await group.triggerGracefulShutdown()
+        try await running.value
+        #expect(try await fixture.broker.depth(of: queue) == 1)
+    }
+
     /// The ledger is away, so each batch comes back to the queue, which would deliver it again.
     @Test func aConsumerThatStopsTakesNothingMore() async throws {
         let fixture = try await CompletionsFixture()

@@ -41,4 +41,24 @@ struct OutboxTests {
         outbox.forget(Array(leases[3100..<6500]))
         #expect(!outbox.isFull && rooms.count == 2, "3,500 are never too many")
     }
+
+    /// A broker's work is by the message: completions of one queue share one, within bounds.
+    @Test func whatGoesToOneQueueTravelsTogether() throws {
+        func messages(_ count: Int, _ queue: String, bytes: Int) -> [Message] {
+            (0..<count).map { number in
+                Message(queue: queue, body: Array(repeating: UInt8(number % 251), count: bytes), trace: "trace")
+            }
+        }
+        let small = messages(CompletionBatch.maxCount * 2 + 1, "a", bytes: 10)
+        let large = messages(3, "b", bytes: CompletionBatch.maxBytes / 2)
+        let huge = messages(2, "c", bytes: CompletionBatch.maxBytes + 1)
+        let joined = Outbox.joined(small + large + huge)
+        for (queue, own, count) in [("a", small, 3), ("b", large, 2), ("c", huge, 2)] {
+            let found = joined.filter { $0.queue == queue }
+            #expect(found.count == count)
+            #expect(try found.flatMap { try CompletionBatch.bodies(of: $0.body) } == own.map(\.body))
+        }
+        #expect(joined.filter { $0.trace != nil }.count == 4, "one that travels alone keeps its trace")
+        #expect(Outbox.joined([]).isEmpty)
+    }
 }

@@ -114,7 +114,8 @@ final class WorkerFixture: Sendable {
         let ledger = inner
         Task {
             for await batch in inlet {
-                let completions = batch.compactMap { try? Completion(body: $0.body) }
+                let bodies = batch.flatMap { (try? CompletionBatch.bodies(of: $0.body)) ?? [] }
+                let completions = bodies.compactMap { try? Completion(body: $0) }
                 let settlements = completions.map { Settlement(job: $0.job, event: $0.event, result: $0.result) }
                 let finishing = DirectFinishing()
                 guard let outcome = try? await ledger.settle(settlements, tasks: [], finishing: finishing) else {

@@ -29,6 +29,32 @@ import Testing
         #expect(throws: EnvelopeError.self) { try Completion(body: Array(text.utf8)) }
     }
 
+    @Test func completionsTravelTogether() throws {
+        for count in [1, 2, 3, CompletionBatch.maxCount] {
+            let bodies = (0..<count).map { number -> [UInt8] in
+                let result = (0..<Int.random(in: 0...300)).map { _ in UInt8.random(in: 0...255) }
+                return Completion(job: MeshID(), lease: MeshID(), failure: nil, result: result, runMilliseconds: number)
+                    .body
+            }
+            let body = CompletionBatch.body(of: bodies)
+            #expect(try CompletionBatch.bodies(of: body) == bodies)
+            #expect(count > 1 || body == bodies[0], "one travels as it is")
+            guard count > 1 else { continue }
+            for wrong in [Array(body.dropLast()), body + [0], Array(body.prefix(3)), []] where wrong.first != nil {
+                #expect(throws: EnvelopeError.self) { try CompletionBatch.bodies(of: wrong) }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "[", "[]\n", "[1]", "[-1]\n", "[1.5]\na", "[2]\na", "[\"1\"]\na", "[9223372036854775807,1]\na", "[null]\n",
+    ])
+    func garbageIsNoBatch(_ text: String) {
+        #expect(throws: EnvelopeError.self) { try CompletionBatch.bodies(of: Array(text.utf8)) }
+        let many = "[\((0...CompletionBatch.maxCount).map { _ in "0" }.joined(separator: ","))]\n"
+        #expect(throws: EnvelopeError.self) { try CompletionBatch.bodies(of: Array(many.utf8)) }
+    }
+
     @Test func anyTicketIsATicket() {
         let id = MeshID()
         #expect(Ticket(body: Ticket(job: id).body).job == id)
