@@ -95,6 +95,7 @@ public struct AppAPI: Sendable {
             ),
             prefetch: settings.completionsPrefetch,
             lanes: settings.settleLanes,
+            fill: backlog.fill,
             logger: parts.logger
         )
         timers = AppTimers(

@@ -54,8 +54,8 @@ public struct AppSettings: Sendable {
     public var dataURLLimit = 1 << 20
     /// How many media one payload may carry.
     public var maxMediaPerCall = 64
-    /// How many completions may be unsettled per app.
-    public var completionsPrefetch = 512
+    /// How many messages with completions, each with up to 64, may be unsettled per app.
+    public var completionsPrefetch = 128
     /// How many batches of completions are settled at once.
     public var settleLanes = 2
     /// The prefix of status codes where no app is known.

@@ -14,6 +14,7 @@ public struct CompletionsConsumer: Service {
     private let settling: CompletionSettling
     private let prefetch: Int
     private let lanes: Int
+    private let fill: MessageFill
     private let logger: Logger
 
     private static let backoff = Backoff(base: .milliseconds(250), cap: .seconds(5))
@@ -25,12 +26,14 @@ public struct CompletionsConsumer: Service {
     ///   - queues: such as `QueueName.completions(app:)` of every app, or `completions(service:)` of every service.
     ///   - prefetch: how many messages of each queue may be unsettled at a time.
     ///   - lanes: how many batches, of all queues, are settled at once.
+    ///   - fill: is told how many completions come in a message.
     public init(
         broker: any Broker,
         queues: [String],
         settling: CompletionSettling,
         prefetch: Int,
         lanes: Int,
+        fill: MessageFill = MessageFill(),
         logger: Logger
     ) {
         self.broker = broker
@@ -38,6 +41,7 @@ public struct CompletionsConsumer: Service {
         self.settling = settling
         self.prefetch = prefetch
         self.lanes = lanes
+        self.fill = fill
         self.logger = logger
     }
 
@@ -104,8 +108,10 @@ public struct CompletionsConsumer: Service {
                             // What came before the connection broke can't be settled any more, and comes again.
                             inbox.drop { $0.receipt.queue === queue && $0.receipt.tag.generation != generation }
                         }
+                        let arrivals = deliveries.flatMap { Arrival.all(of: $0, in: queue) }
+                        fill.add(messages: deliveries.count, completions: arrivals.count)
                         // What finds the inbox closed goes back to the queue with the subscription.
-                        inbox.put(deliveries.flatMap { Arrival.all(of: $0, in: queue) })
+                        inbox.put(arrivals)
                     }
                     queue.attach(subscription)
                     return queue

@@ -37,8 +37,7 @@ actor ServiceLine {
     /// Begins to consume; tries until it works or the task is cancelled.
     func open() async {
         let queue = QueueName.tickets(service: service.name)
-        // A few more than slots, so that the next claim gathers while one is under way; one slot needs one.
-        let prefetch = desk.slots == 1 ? 1 : desk.slots + max(2, desk.slots / 2)
+        let prefetch = desk.most
         let (stream, continuation) = AsyncStream<[Delivery]>.makeStream()
         inlet = Task { [weak self] in
             for await deliveries in stream { await self?.received(deliveries) }
@@ -97,7 +96,7 @@ actor ServiceLine {
     }
 
     private func received(_ deliveries: [Delivery]) async {
-        desk.received(deliveries.map(\.tag), at: .now)
+        desk.received(deliveries.map { ($0.tag, Ticket(body: $0.body).count) }, at: .now)
         await turn()
     }
 
@@ -108,6 +107,10 @@ actor ServiceLine {
             Task { await self.claim(leases) }
         case .settle(let tags, let settlement):
             subscription.settle(tags, settlement)
+        case .post(let count):
+            // Lost, they are replaced.
+            let queue = QueueName.tickets(service: service.name)
+            floor.ports.broker.post(service.tickets(count).map { Message(queue: queue, body: $0.body) })
         case .pause:
             do throws(BrokerError) {
                 try await subscription.pause()

@@ -9,7 +9,8 @@ internal import Workflow
 /// Decides what becomes of a service's tickets: pure, no clock of its own.
 ///
 /// All tickets that wait are claimed together as far as slots are free; one claim is under way at a time and the next
-/// gathers meanwhile. A claim that failed is repeated with the same leases, since it may have been carried out.
+/// gathers meanwhile. A claim that failed is repeated with the same leases, since it may have been carried out. Of a
+/// ticket for several jobs it keeps what it can claim soon; for the others it makes a new ticket, that anyone may take.
 struct TicketDesk {
     typealias Instant = ContinuousClock.Instant
 
@@ -19,6 +20,8 @@ struct TicketDesk {
         case claim([LeaseID])
         /// Settle these tickets.
         case settle([DeliveryTag], DeliverySettlement)
+        /// Make tickets for so many jobs.
+        case post(Int)
         /// Stop the delivery of tickets.
         case pause
         /// Start it again; call ``resumeFailed(at:)`` when that fails.
@@ -27,13 +30,24 @@ struct TicketDesk {
 
     private struct HeldTicket {
         var tag: DeliveryTag
+        /// For how many jobs it still is, here.
+        var count: Int
+        /// Whether nothing of it was claimed or given away.
+        var isWhole = true
         var since: Instant
+
+        mutating func reduce(by part: Int) {
+            count -= part
+            isWhole = false
+        }
     }
 
     private struct Claim {
         var leases: [LeaseID]
         var tickets: [HeldTicket]
         var isUnderWay = true
+        /// Whether its tickets went back before it was answered.
+        var isGivenBack = false
     }
 
     /// How many jobs run at once at most.
@@ -62,14 +76,23 @@ struct TicketDesk {
         self.retry = retry
     }
 
-    /// How many tickets it holds.
-    var held: Int { tickets.count + (claim?.tickets.count ?? 0) }
+    /// For how many jobs it may hold tickets: a few more than slots, so that the next claim gathers while one is under
+    /// way; one slot needs one.
+    ///
+    /// As many messages are asked of the broker.
+    var most: Int { slots == 1 ? 1 : slots + max(2, slots / 2) }
+
+    /// For how many jobs it holds tickets.
+    var held: Int { waiting + (claim.map { $0.isGivenBack ? 0 : $0.leases.count } ?? 0) }
+
+    private var waiting: Int { tickets.reduce(0) { $0 + $1.count } }
 
     /// How many slots neither run a job nor wait for one, and could run one at once.
     var free: Int { max(0, ready - running - (claim?.leases.count ?? 0)) }
 
-    mutating func received(_ tags: [DeliveryTag], at now: Instant) {
-        tickets += tags.map { HeldTicket(tag: $0, since: now) }
+    /// Tickets came, each for so many jobs.
+    mutating func received(_ tickets: [(tag: DeliveryTag, count: Int)], at now: Instant) {
+        self.tickets += tickets.map { HeldTicket(tag: $0.tag, count: $0.count, since: now) }
     }
 
     /// The ledger gave this many jobs; returns the tickets to acknowledge, surplus ones included: fewer jobs than
@@ -129,6 +152,7 @@ struct TicketDesk {
         if let until = blockedUntil, until <= now { blockedUntil = nil }
         var actions: [Action] = []
         if blockedUntil == nil, let action = nextClaim(isOpen: isOpen) { actions.append(action) }
+        actions += share()
         actions += giveBackStale(at: now, isOpen: isOpen)
         if isPaused, tickets.isEmpty, free > 0, blockedUntil == nil, isOpen {
             isPaused = false
@@ -156,32 +180,70 @@ struct TicketDesk {
             claim?.isUnderWay = true
             return .claim(waiting.leases)
         }
-        let count = min(tickets.count, free)
+        let count = min(waiting, free)
         guard isOpen, count > 0 else { return nil }
-        let fresh = Claim(leases: (0..<count).map { _ in LeaseID() }, tickets: Array(tickets.prefix(count)))
-        tickets.removeFirst(count)
+        let fresh = Claim(leases: (0..<count).map { _ in LeaseID() }, tickets: take(count))
         claim = fresh
         return .claim(fresh.leases)
     }
 
+    /// Takes tickets for so many jobs; those that are used up by it, for a part of one stays.
+    private mutating func take(_ count: Int) -> [HeldTicket] {
+        var left = count
+        let used = tickets.prefix { ticket in
+            guard ticket.count <= left else { return false }
+            left -= ticket.count
+            return true
+        }
+        tickets.removeFirst(used.count)
+        if left > 0 { tickets[0].reduce(by: left) }
+        return Array(used)
+    }
+
+    /// Gives away what it can't claim soon: another worker may have a slot for it.
+    private mutating func share() -> [Action] {
+        let excess = waiting - max(most, tickets.count)
+        guard excess > 0 else { return [] }
+        var left = excess
+        for place in tickets.indices.reversed() where left > 0 {
+            let part = min(left, tickets[place].count - 1)
+            if part > 0 { tickets[place].reduce(by: part) }
+            left -= part
+        }
+        return [.post(excess)]
+    }
+
     private mutating func giveBackStale(at now: Instant, isOpen: Bool) -> [Action] {
-        var stale: [DeliveryTag] = []
+        var stale: [HeldTicket] = []
         if let first = claim?.tickets.first, first.since + hold <= now, claim?.isUnderWay == false {
-            stale += claim?.tickets.map(\.tag) ?? []
+            stale += claim?.tickets ?? []
             claim?.tickets = []
+            claim?.isGivenBack = true
         }
         let isStuck = free == 0 || blockedUntil != nil || !isOpen || claim != nil
         let wasOnItsWay = isPauseFresh(at: now)
         if isStuck, let first = tickets.first, first.since + hold <= now || wasOnItsWay {
-            stale += tickets.map(\.tag)
+            stale += tickets
             tickets = []
         }
         guard !stale.isEmpty else { return [] }
-        guard !wasOnItsWay else { return [.settle(stale, .requeued)] }
+        guard !wasOnItsWay else { return Self.giveBack(stale) }
         isPaused = true
         pausedAt = now
         // Paused first: what is given back would be delivered here again at once.
-        return [.pause, .settle(stale, .requeued)]
+        return [.pause] + Self.giveBack(stale)
+    }
+
+    /// A ticket of which a part is gone comes back as a smaller one, or it would be for too many jobs.
+    private static func giveBack(_ tickets: [HeldTicket]) -> [Action] {
+        let (whole, parts) = (tickets.filter(\.isWhole), tickets.filter { !$0.isWhole })
+        var actions: [Action] = []
+        if !whole.isEmpty { actions.append(.settle(whole.map(\.tag), .requeued)) }
+        if !parts.isEmpty {
+            actions.append(.post(parts.reduce(0) { $0 + $1.count }))
+            actions.append(.settle(parts.map(\.tag), .acknowledged))
+        }
+        return actions
     }
 
     /// Whether what comes now was on its way when the pause was asked for.
@@ -198,7 +260,7 @@ struct TicketDesk {
             isPaused = true
             pausedAt = now
         }
-        if !tickets.isEmpty { actions.append(.settle(tickets.map(\.tag), .requeued)) }
+        actions += Self.giveBack(tickets)
         tickets = []
         return actions
     }

@@ -30,6 +30,27 @@ import Workflow
         }
     }
 
+    /// The broker's work is by the message; a service whose workers take one job at a time is served as before.
+    @Test func jobsOfAServiceWithManySlotsShareTickets() async throws {
+        let wide = ServiceDefinition(name: "wide", engine: .native(handler: "echo", options: .null), concurrency: 5)
+        let fixture = try await ServiceFixture(services: [wide.name: wide])
+        let jobs = try await fixture.create(11, service: wide.name)
+        let handOver = HandOver(
+            entries: jobs.map { .init(job: $0.id, service: wide.name, definition: "", trace: "trace-\($0.id)") }
+        )
+        #expect(fixture.admission.take(handOver).isEmpty)
+        let tickets = try await fixture.takeTickets(3, of: wide.name)
+        #expect(tickets.map { Ticket(body: $0.body).count } == [5, 5, 1])
+        #expect(tickets.map { Ticket(body: $0.body).job } == [jobs[0].id, jobs[5].id, jobs[10].id])
+        #expect(tickets.map(\.trace) == [nil, nil, jobs.last.map { "trace-\($0.id)" }])
+        // All of them were lost: as many are made again.
+        try await fixture.tickets.countTickets()
+        #expect(try await fixture.depth(wide.name) == 3)
+        try await fixture.tickets.countTickets()
+        #expect(try await fixture.depth(wide.name) == 3)
+        await fixture.end()
+    }
+
     @Test func anEmptyListIsTaken() async throws {
         let fixture = try await ServiceFixture()
         try await fixture.serve { client in

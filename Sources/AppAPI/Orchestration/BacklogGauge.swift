@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import BrokerClient
+import Completions
 import Ledger
 import Logging
 import Metrics
@@ -33,6 +34,8 @@ final class BacklogGauge: Sendable {
         var services: [String]
     }
 
+    /// How many completions a message holds: the broker tells of messages.
+    let fill = MessageFill()
     private let ledger: any Ledger
     private let limits: [String: Int]
     private let workflows: [String: Known]
@@ -115,11 +118,12 @@ final class BacklogGauge: Sendable {
         }
     }
 
-    /// Counts the completions of these queues that wait to be settled.
+    /// Counts the completions of these queues that wait to be settled, about.
     func countCompletions(of queues: [String], at broker: any Broker) async throws(BrokerError) {
         do throws(BrokerError) {
-            var count = 0
-            for queue in queues { count += try await broker.depth(of: queue) ?? 0 }
+            var messages = 0
+            for queue in queues { messages += try await broker.depth(of: queue) ?? 0 }
+            let count = fill.completions(in: messages)
             state.withLock { $0.completions = count }
             Gauge(label: "malla_completions_waiting").record(count)
         } catch {

@@ -75,7 +75,7 @@ public final class Admission: Sendable {
     /// Takes the jobs it can, and tells what became of the others.
     func admit(_ handOver: HandOver) -> Verdict {
         var verdict = Verdict()
-        var messages: [Message] = []
+        var open: [(service: ServiceDefinition, job: JobID, trace: String?)] = []
         var taken: Set<String> = []
         var notes: [Note] = []
         var full = 0
@@ -109,11 +109,10 @@ public final class Admission: Sendable {
                     }
                 }
                 taken.insert(service.name)
-                if takesTicket(service, &state) { messages.append(ticket(of: entry)) }
+                if takesTicket(service, &state) { open.append((service, entry.job, entry.trace)) }
             }
         }
-        if !messages.isEmpty { broker.post(messages) }
-        tickets.increment(by: messages.count)
+        post(open)
         refusals.increment(by: verdict.refused.count)
         mismatches.increment(by: mismatched)
         for note in notes { log(note) }
@@ -135,15 +134,35 @@ public final class Admission: Sendable {
     /// Sends the tickets of jobs that wait; a service that is `remote` gets none, for nobody takes them.
     func post(_ jobs: [Job]) {
         guard !jobs.isEmpty else { return }
-        let open = state.withLock { state in
-            jobs.filter { job in services[job.service].map { takesTicket($0, &state) } ?? false }
-        }
-        let messages = open.map { job in
-            Message(queue: QueueName.tickets(service: job.service), body: Ticket(job: job.id).body, trace: job.trace)
+        post(
+            state.withLock { state in
+                jobs.compactMap { job in
+                    guard let service = services[job.service], takesTicket(service, &state) else { return nil }
+                    return (service, job.id, job.trace)
+                }
+            }
+        )
+    }
+
+    /// Sends tickets for these jobs; what several jobs share has no trace, each job's row tells its own.
+    private func post(_ jobs: [(service: ServiceDefinition, job: JobID, trace: String?)]) {
+        var messages: [Message] = []
+        for own in Dictionary(grouping: jobs, by: \.service.name).values {
+            let (service, size) = (own[0].service, own[0].service.ticketSize)
+            for start in stride(from: 0, to: own.count, by: size) {
+                let count = min(size, own.count - start)
+                messages.append(
+                    Message(
+                        queue: QueueName.tickets(service: service.name),
+                        body: Ticket(job: own[start].job, count: count).body,
+                        trace: count == 1 ? own[start].trace : nil
+                    )
+                )
+            }
         }
         guard !messages.isEmpty else { return }
         broker.post(messages)
-        tickets.increment(by: messages.count)
+        tickets.increment(by: jobs.count)
     }
 
     /// Whether one more ticket is to be made now, which is counted; the others are replaced like lost ones.
@@ -154,14 +173,6 @@ public final class Admission: Sendable {
         }
         state.tickets[service.name] = tickets + 1
         return true
-    }
-
-    private func ticket(of entry: HandOver.Entry) -> Message {
-        Message(
-            queue: QueueName.tickets(service: entry.service),
-            body: Ticket(job: entry.job).body,
-            trace: entry.trace
-        )
     }
 
     private func unknown(_ entry: HandOver.Entry) -> HandOver.Refusal {

@@ -19,7 +19,7 @@ import Workflow
 /// The timers go on while the broker is away: a question to it may take seconds, and the reaper judges nobody after
 /// a gap. Beside them it takes the due webhooks of direct jobs, and wakes whoever waits for jobs over HTTP.
 struct TicketLoop: Service {
-    private let services: [String]
+    private let services: [String: ServiceDefinition]
     /// Those whose jobs nobody takes by tickets.
     private let remote: Set<String>
     private let parts: ServiceParts
@@ -38,7 +38,7 @@ struct TicketLoop: Service {
 
     /// Makes the loop for the services that `desk` serves.
     init(desk: JobDesk, timers: LedgerTimers, period: Duration = .seconds(1)) {
-        services = desk.choice.services.keys.sorted()
+        services = desk.choice.services
         remote = Set(desk.choice.services.values.filter { $0.engine == .remote }.map(\.name))
         parts = desk.parts
         admission = desk.admission
@@ -121,7 +121,7 @@ struct TicketLoop: Service {
     ///
     /// - Throws: ``LedgerError`` or ``BrokerError``; a fault of one queue is thrown once the others have been seen to.
     func countTickets() async throws {
-        let loads = try await ledger.loads(of: services)
+        let loads = try await ledger.loads(of: services.keys.sorted())
         var fault: BrokerError?
         for load in loads {
             if load.due > 0 { bell.ring(load.service, isOurs: false) }
@@ -132,7 +132,7 @@ struct TicketLoop: Service {
             // A broker that is away is not asked again for each queue.
             if remote.contains(load.service) || fault?.isRetriable == true { continue }
             do throws(BrokerError) {
-                try await replaceTickets(of: load)
+                if let service = services[load.service] { try await replaceTickets(of: service, load) }
             } catch {
                 if fault == nil || error.isRetriable { fault = error }
             }
@@ -142,14 +142,16 @@ struct TicketLoop: Service {
     }
 
     /// Publishes the tickets that a queue lacks.
-    private func replaceTickets(of load: ServiceLoad) async throws(BrokerError) {
+    private func replaceTickets(of service: ServiceDefinition, _ load: ServiceLoad) async throws(BrokerError) {
         let queue = QueueName.tickets(service: load.service)
         var depth = 0
         if let found = try await broker.depth(of: queue) { depth = found } else { try await broker.declare(queue) }
-        let missing = max(0, min(load.due, Admission.ticketLimit) - depth)
-        admission.note(tickets: depth + missing, isSurplus: depth - load.due > Self.surplusLimit, of: load.service)
+        // Each may be for as many jobs as one can be. Where they are for fewer, more follow once these were taken.
+        let there = min(load.due, depth * service.ticketSize)
+        let missing = max(0, min(load.due, Admission.ticketLimit) - there)
+        admission.note(tickets: there + missing, isSurplus: depth - load.due > Self.surplusLimit, of: load.service)
         guard missing > 0 else { return }
-        try await broker.publish(Array(repeating: Message(queue: queue, body: Ticket(job: nil).body), count: missing))
+        try await broker.publish(service.tickets(missing).map { Message(queue: queue, body: $0.body) })
         Counter(label: "malla_tickets_replaced_total", dimensions: [("service", load.service)]).increment(by: missing)
         logger.debug(
             "tickets were replaced",

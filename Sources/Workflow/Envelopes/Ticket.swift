@@ -4,21 +4,44 @@
 
 public import Plumbing
 
-/// Says that a service has a job waiting; whoever takes it claims the job that is due first.
+/// Says that a service has jobs waiting; whoever takes it claims as many as are due first.
 public struct Ticket: Sendable, Hashable {
     /// The job that made the ticket, a hint for logs and traces.
     public var job: JobID?
+    /// For how many jobs it is, from 1 to ``maxCount``; a broker's work is by the message.
+    public var count: Int
 
-    /// Makes a ticket.
-    public init(job: JobID?) {
+    /// For how many jobs one ticket is at most.
+    public static let maxCount = 32
+
+    /// Makes a ticket; a count beyond the bounds becomes the nearest that is allowed.
+    public init(job: JobID?, count: Int = 1) {
         self.job = job
+        self.count = min(max(1, count), Self.maxCount)
     }
 
-    /// Reads a message's body; anything else than an id is a ticket without a hint, since tickets are interchangeable.
+    /// Reads a message's body; anything else than what ``body`` makes is a ticket for one job without a hint, since
+    /// tickets are interchangeable.
     public init(body: [UInt8]) {
-        job = MeshID(bytes: body)
+        if let job = MeshID(bytes: body) {
+            self.init(job: job)
+        } else {
+            let hint = body.dropLast()
+            let isTicket = hint.isEmpty || hint.count == 16
+            self.init(job: MeshID(bytes: Array(hint)), count: isTicket ? Int(body.last ?? 1) : 1)
+        }
     }
 
-    /// The message's body: the hint's 16 bytes, or nothing.
-    public var body: [UInt8] { job?.bytes ?? [] }
+    /// The message's body: the hint's 16 bytes or nothing, then the count in one byte unless it is 1.
+    public var body: [UInt8] { (job?.bytes ?? []) + (count > 1 ? [UInt8(count)] : []) }
+}
+
+extension ServiceDefinition {
+    /// For how many jobs a ticket of this service is at most: not for more than one worker can take at once.
+    public var ticketSize: Int { min(max(1, concurrency), Ticket.maxCount) }
+
+    /// As few tickets as are for so many jobs, without a hint.
+    public func tickets(_ count: Int) -> [Ticket] {
+        stride(from: 0, to: count, by: ticketSize).map { Ticket(job: nil, count: min(ticketSize, count - $0)) }
+    }
 }

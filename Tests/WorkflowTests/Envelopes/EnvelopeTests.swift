@@ -59,7 +59,22 @@ import Testing
         let id = MeshID()
         #expect(Ticket(body: Ticket(job: id).body).job == id)
         #expect(Ticket(body: []).job == nil)
-        #expect(Ticket(body: Array("garbage".utf8)).job == nil)
+        #expect(Ticket(body: Array("garbage".utf8)) == Ticket(job: nil))
+        #expect(Ticket(job: id).body == id.bytes && Ticket(job: nil).body.isEmpty)
+    }
+
+    @Test func aTicketTellsForHowManyJobsItIs() throws {
+        for hint in [nil, MeshID()] {
+            for count in 1...Ticket.maxCount {
+                let ticket = Ticket(job: hint, count: count)
+                #expect(ticket.count == count && Ticket(body: ticket.body) == ticket)
+            }
+            #expect(Ticket(job: hint, count: 1000).count == Ticket.maxCount && Ticket(job: hint, count: 0).count == 1)
+        }
+        #expect(Ticket(body: [0]).count == 1 && Ticket(body: [255]).count == Ticket.maxCount)
+        let service = ServiceDefinition(name: "s", engine: .remote, concurrency: 5)
+        #expect(service.tickets(12).map(\.count) == [5, 5, 2] && service.tickets(0).isEmpty)
+        #expect(ServiceDefinition(name: "s", engine: .remote, concurrency: 500).ticketSize == Ticket.maxCount)
     }
 
     @Test func handOversSurviveTheWire() throws {
