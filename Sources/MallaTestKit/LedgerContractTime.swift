@@ -42,6 +42,22 @@ extension LedgerContract {
                 "a dead worker's completion"
             )
         },
+        Case("the reaper tells dead workers from living ones, whatever their names and however many jobs each holds") {
+            fixture in
+            try await fixture.create(40)
+            var lost: Set<JobID> = []
+            for name in ["b", "d", "f"] {
+                for _ in 0..<6 { lost.insert(try await fixture.claimOne(worker: name).job.id) }
+            }
+            try await fixture.pass(.seconds(40))
+            for name in ["a", "c", "g"] { for _ in 0..<3 { _ = try await fixture.claimOne(worker: name) } }
+            let first = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 5)
+            try requireEqual(first.ready.count, 5, "a batch")
+            let rest = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 100)
+            try requireEqual(Set((first.ready + rest.ready).map(\.id)), lost, "reaped jobs")
+            let none = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 100)
+            try requireEqual(none.ready.count + none.poison.count, 0, "reaped twice")
+        },
         Case("a worker without a row counts as dead; the tenth orphaning is left for the caller") { fixture in
             try await fixture.create(1)
             for round in 1...9 {

@@ -72,7 +72,7 @@ struct PostgresMigrationTests {
     }
 
     @Test func stepsThatWereReleasedStayAsTheyAre() {
-        #expect(PostgresMigration.all.map(\.number) == [1, 2])
+        #expect(PostgresMigration.all.map(\.number) == [1, 2, 3])
         #expect(PostgresMigration.ledger.statements.count == 23)
     }
 }

@@ -64,9 +64,16 @@ import Workflow
         try await fixture.serve { client in
             let answer = try await client.handOver(10_000, to: "beta")
             #expect(answer.status == 200 && answer.refused == [])
-            #expect(try await fixture.depth("beta") == Admission.ticketLimit, "the rest is made as these are taken")
+            #expect(
+                try await fixture.depth("beta")
+                    == Admission.ticketLimit(of: try #require(ServiceFixture.services["beta"])),
+                "the rest is made as these are taken"
+            )
             #expect(try await client.handOver(1, to: "beta").status == 429)
-            #expect(try await fixture.depth("beta") == Admission.ticketLimit)
+            #expect(
+                try await fixture.depth("beta")
+                    == Admission.ticketLimit(of: try #require(ServiceFixture.services["beta"]))
+            )
         }
     }
 

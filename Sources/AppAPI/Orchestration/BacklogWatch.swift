@@ -8,7 +8,8 @@ import Logging
 import Plumbing
 import ServiceLifecycle
 
-/// Reads once a second, and twice when much comes and `OVERLOAD_WAIT` is set, what waits for the services and to be settled.
+/// Reads once a second, and twice when much comes and `OVERLOAD_WAIT` is set, what waits for the services and to be settled;
+/// less often where it is so much that reading takes long.
 ///
 /// Apart from the timers, which must not wait for a broker that hangs.
 struct BacklogWatch: Service {
@@ -40,9 +41,15 @@ struct BacklogWatch: Service {
 
     private func repeatedly(_ complaint: Logger.Message, _ read: () async throws -> Void) async {
         var failures = 0
+        // What new tasks are refused by must not be old.
+        var pace = CostPace(share: 0.1, longest: .seconds(2))
         for turn in 0... {
             do {
-                if turn.isMultiple(of: 2) || gauge.isPressed || failures > 0 { try await read() }
+                if turn.isMultiple(of: 2) || gauge.isPressed || failures > 0, pace.isDue(at: .now) {
+                    let start = ContinuousClock.now
+                    defer { pace.note(from: start, to: .now) }
+                    try await read()
+                }
                 failures = 0
             } catch {
                 failures += 1

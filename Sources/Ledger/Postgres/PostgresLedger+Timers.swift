@@ -102,15 +102,27 @@ extension PostgresLedger {
 
     // MARK: Statements
 
+    /// Goes by the workers that hold jobs, each found by one look into `jobs_running`, and by the leases that have ended:
+    /// the jobs of living workers, thousands of them, are not looked at.
     private static let reap = PostgresStatement(
         "reap",
         """
-        WITH lost AS (
-            SELECT j.id, j.orphaned FROM jobs j LEFT JOIN workers w ON w.worker = j.worker
-            WHERE j.state = 1 AND CASE WHEN j.lease_until IS NULL
-                THEN w.worker IS NULL OR w.beat_at < statement_timestamp() - $1::bigint * interval '1 microsecond'
-                ELSE j.lease_until <= statement_timestamp() END
-            ORDER BY j.id LIMIT $2::bigint FOR UPDATE OF j SKIP LOCKED
+        WITH RECURSIVE holders AS (
+            (SELECT worker FROM jobs WHERE state = 1 ORDER BY worker LIMIT 1)
+            UNION ALL
+            SELECT (SELECT worker FROM jobs WHERE state = 1 AND worker > h.worker ORDER BY worker LIMIT 1)
+            FROM holders h WHERE h.worker IS NOT NULL
+        ), dead AS (
+            SELECT h.worker FROM holders h LEFT JOIN workers w ON w.worker = h.worker WHERE h.worker IS NOT NULL
+                AND (w.worker IS NULL OR w.beat_at < statement_timestamp() - $1::bigint * interval '1 microsecond')
+        ), left_alone AS (
+            SELECT j.id, j.orphaned FROM dead JOIN jobs j ON j.worker = dead.worker
+            WHERE j.state = 1 AND j.lease_until IS NULL ORDER BY j.id LIMIT $2::bigint FOR UPDATE OF j SKIP LOCKED
+        ), ended AS (
+            SELECT id, orphaned FROM jobs WHERE state = 1 AND lease_until <= statement_timestamp()
+            ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+        ), lost AS (
+            SELECT * FROM left_alone UNION ALL SELECT * FROM ended LIMIT $2::bigint
         ), ready AS (
             UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL, lease_until = NULL,
                 orphaned = j.orphaned + 1, history = \(StoredAttempt.appendPresent(outcome: "'worker_lost'"))

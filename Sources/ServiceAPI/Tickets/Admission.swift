@@ -44,9 +44,9 @@ public final class Admission: Sendable {
 
     /// How many tickets a queue holds at most, or about so many where several Service APIs fill it.
     ///
-    /// The rest is made when they are counted, once a second: the broker need not carry a giant's ten thousand for which
-    /// nobody has a slot. It also bounds what one Service API lets a service do in that second.
-    static let ticketLimit = 5000
+    /// The rest is made when they are counted, once a second or a few: the broker need not carry a giant's ten thousand
+    /// for which nobody has a slot. It also bounds what one Service API lets a service do in that time.
+    private static let ticketLimit = 5000
     /// How many foreign services and versions are logged at all.
     private static let foreignLimit = 256
 
@@ -165,10 +165,14 @@ public final class Admission: Sendable {
         tickets.increment(by: jobs.count)
     }
 
+    /// For how many jobs of a service there are tickets at most.
+    static func ticketLimit(of service: ServiceDefinition) -> Int { ticketLimit * min(4, service.ticketSize) }
+
     /// Whether one more ticket is to be made now, which is counted; the others are replaced like lost ones.
     private func takesTicket(_ service: ServiceDefinition, _ state: inout State) -> Bool {
         let tickets = state.tickets[service.name, default: 0]
-        guard service.engine != .remote, !state.surplus.contains(service.name), tickets < Self.ticketLimit else {
+        guard service.engine != .remote, !state.surplus.contains(service.name), tickets < Self.ticketLimit(of: service)
+        else {
             return false
         }
         state.tickets[service.name] = tickets + 1

@@ -15,7 +15,7 @@ import Workflow
 /// queue has messages, publishes the difference, up to the limit.
 ///
 /// Once a second it also runs the ledger's timers (promotions, the reaper, direct jobs' limits), and recounts what
-/// waits, for ``Admission`` and the metrics. Losing the broker's data is thus a delay of about a second, not a loss.
+/// waits, for ``Admission`` and the metrics; less often where a hundred thousand jobs take long to count. Losing the broker's data is thus a delay of about a second, not a loss.
 /// The timers go on while the broker is away: a question to it may take seconds, and the reaper judges nobody after
 /// a gap. Beside them it takes the due webhooks of direct jobs, and wakes whoever waits for jobs over HTTP.
 struct TicketLoop: Service {
@@ -88,7 +88,10 @@ struct TicketLoop: Service {
 
     private func keepTickets(after turns: AsyncStream<Void>) async {
         var isFailing = false
-        for await _ in turns {
+        var pace = CostPace(share: 0.05, longest: .seconds(5))
+        for await _ in turns where pace.isDue(at: .now) {
+            let start = ContinuousClock.now
+            defer { pace.note(from: start, to: .now) }
             do {
                 try await countTickets()
                 if isFailing { logger.info("tickets are watched again") }
@@ -148,7 +151,7 @@ struct TicketLoop: Service {
         if let found = try await broker.depth(of: queue) { depth = found } else { try await broker.declare(queue) }
         // Each may be for as many jobs as one can be. Where they are for fewer, more follow once these were taken.
         let there = min(load.due, depth * service.ticketSize)
-        let missing = max(0, min(load.due, Admission.ticketLimit) - there)
+        let missing = max(0, min(load.due, Admission.ticketLimit(of: service)) - there)
         admission.note(tickets: there + missing, isSurplus: depth - load.due > Self.surplusLimit, of: load.service)
         guard missing > 0 else { return }
         try await broker.publish(service.tickets(missing).map { Message(queue: queue, body: $0.body) })

@@ -12,7 +12,7 @@ struct PostgresMigration: Sendable {
     let statements: [String]
 
     /// All steps in order.
-    static let all = [PostgresMigration.ledger, .direct]
+    static let all = [PostgresMigration.ledger, .direct, .leases]
 
     /// Guards migrations against each other; an arbitrary number that nothing else uses.
     static let lock = "SELECT pg_advisory_xact_lock(7163554271011)"
