@@ -28,14 +28,19 @@ final class Outbox: Sendable {
         var queue: [LeaseID] = []
         var busyLanes = 0
         var whenRoom: (@Sendable () -> Void)?
+        var whenNearlyFull: (@Sendable () -> Void)?
         /// How many were settled between the last two beats.
         var settled = 0
+        /// How many were settled since, as looks between the beats told.
+        var settledSince = 0
 
         var isFull: Bool { letters.count >= limit || bytes >= Outbox.fullBytes }
+        var isNearlyFull: Bool { letters.count >= limit / 4 * 3 || bytes >= Outbox.fullBytes / 4 * 3 }
 
         /// While somebody settles, about as many as are settled until a beat tells of them, and as many again.
         private var limit: Int {
-            settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled * 2))
+            let settled = max(settled, settledSince)
+            return settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled * 2))
         }
     }
 
@@ -68,6 +73,12 @@ final class Outbox: Sendable {
     /// Names what is called whenever there is room again after it was full.
     func whenRoom(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenRoom = body } }
 
+    /// Whether the ledger should be asked what is settled before the next beat.
+    var isNearlyFull: Bool { state.withLock { $0.isNearlyFull } }
+
+    /// Names what is called whenever it becomes nearly full.
+    func whenNearlyFull(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenNearlyFull = body } }
+
     /// How many completions are not settled.
     var count: Int { state.withLock { $0.letters.count } }
 
@@ -79,7 +90,8 @@ final class Outbox: Sendable {
     /// Sends a completion, and keeps it until ``forget(_:)``.
     func send(_ completion: Completion, of job: Job) {
         let message = Message(queue: QueueName.completions(of: job), body: completion.body, trace: job.trace)
-        let mustStart = state.withLock { state -> Bool in
+        let (mustStart, notice) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
+            let wasNearlyFull = state.isNearlyFull
             state.letters[completion.lease] = Letter(
                 completion: completion,
                 message: message,
@@ -87,9 +99,11 @@ final class Outbox: Sendable {
             )
             state.bytes += message.body.count
             state.queue.append(completion.lease)
-            return Self.takeLane(&state)
+            let notice = !wasNearlyFull && state.isNearlyFull ? state.whenNearlyFull : nil
+            return (Self.takeLane(&state), notice)
         }
         if mustStart { startLane() }
+        notice?()
     }
 
     /// Counts bytes of a result that has no completion yet.
@@ -99,13 +113,18 @@ final class Outbox: Sendable {
     func release(_ bytes: Int) { makeRoom { $0.bytes -= bytes } }
 
     /// Lets go of completions that the ledger has, or no longer wants, as a beat told; none is told of as well.
-    func forget(_ leases: [LeaseID]) {
+    ///
+    /// - Parameter isBetweenBeats: whether it was a look between the beats that told.
+    func forget(_ leases: [LeaseID], isBetweenBeats: Bool = false) {
         makeRoom { state in
-            state.settled = leases.count
+            state.settledSince += leases.count
+            if !isBetweenBeats { (state.settled, state.settledSince) = (state.settledSince, 0) }
             for lease in leases {
                 if let letter = state.letters.removeValue(forKey: lease) { state.bytes -= letter.message.body.count }
             }
         }
+        // It may have stayed so for the whole time, and looks between the beats end when they tell of nothing.
+        if !isBetweenBeats { state.withLock { $0.isNearlyFull ? $0.whenNearlyFull : nil }?() }
     }
 
     private func makeRoom(_ body: (inout State) -> Void) {

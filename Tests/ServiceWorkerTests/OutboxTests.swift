@@ -42,6 +42,20 @@ struct OutboxTests {
         #expect(!outbox.isFull && rooms.count == 2, "3,500 are never too many")
     }
 
+    /// A fast worker fills its outbox between two beats; it must learn earlier that all of it is settled.
+    @Test func whatIsSettledIsLearntBeforeTheNextBeat() async throws {
+        let fixture = try await WorkerFixture()
+        let settled = try await fixture.settler()
+        // One beat at the start, and none after it.
+        let worker = fixture.worker(FunctionHandler { $0 }, slots: 64) { $0.beatInterval = .seconds(600) }
+        await worker.start()
+        // Only when something was settled lately the outbox is bound to less than 50,000.
+        worker.floor.outbox.forget([LeaseID()])
+        let jobs = try await fixture.add(6000)
+        #expect(await settled.first(jobs.count).count == jobs.count)
+        await worker.drain(timeout: .seconds(5))
+    }
+
     /// A broker's work is by the message: completions of one queue share one, within bounds.
     @Test func whatGoesToOneQueueTravelsTogether() throws {
         func messages(_ count: Int, _ queue: String, bytes: Int) -> [Message] {
