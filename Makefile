@@ -3,7 +3,7 @@
 # Copyright 2026 the Malla authors
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo dev test format lint check bench growth chaos soak overload fuzz sanitize clean
+.PHONY: help deps build demo dev test format lint check bench growth handlers chaos soak overload fuzz sanitize clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,14 @@ lint: ## check format, documentation comments and scripts
 
 check: lint test ## lint, then all tests
 
-bench: ## measure bench-3, a chain of three stages: embedded, and as processes on private servers
+bench: ## measure bench-3, a chain of three stages, and a fan-out: embedded, and as processes on private servers
 	@scripts/bench.sh
 
 growth: ## measure how bench-3 grows: processes, offered load, a long queue, a full ledger; PLOTS=folder
 	@scripts/bench.sh --growth $(if $(PLOTS),--plots $(PLOTS))
+
+handlers: ## measure Python handlers that do nothing, and a GiB of media through one beside curl alone
+	@scripts/bench.sh --handlers
 
 chaos: ## seeded runs of a mesh under faults, checked afterwards: make chaos SEEDS="1 2 3"
 	@scripts/chaos.sh run $(or $(SEEDS),1 2 3)

@@ -2,7 +2,7 @@
 # Malla - a mesh that turns AI models into services
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 the Malla authors
-"""Measures bench-3, a chain of three stages, on the embedded mesh and on one of processes, beside the baseline.
+"""Measures bench-3, a chain of three stages, and a fan-out, on the embedded mesh and on one of processes, beside the baseline.
 
 Wants AMQP_URL, REDIS_URL, PG_URL and BENCH_SERVER_PIDS of empty servers (scripts/bench.sh brings them). A task counts
 only when its callback came, once. The generator is one thread of Python and takes its share of the cores: the figures are
@@ -27,6 +27,7 @@ BASELINE = pathlib.Path(__file__).resolve().parent / "baseline.json"
 FIGURES = (
     ("flood", "tasks/s", False), ("rest p50", "ms", True), ("rest p99", "ms", True), ("150/s p50", "ms", True),
     ("150/s p99", "ms", True), ("processor", "ms/task", True), ("servers", "ms/task", True), ("memory", "MiB", True),
+    ("1,000 items", "ms", True), ("10,000 items", "ms", True),
 )
 
 
@@ -55,8 +56,18 @@ def measure(mesh: Mesh, servers: "list[int]", tasks: int) -> "dict[str, float]":
     figures = {"flood": tasks / (max(end[0] for end in flood.ends) - flood.started)}
     for name in took:
         figures |= {f"{name} p50": quantile(took[name], 0.5), f"{name} p99": quantile(took[name], 0.99)}
+    for items, times in ((1000, 5), (10_000, 1)):
+        figures[f"{items:,} items"] = fan_out(mesh, items, times)
     figures |= {"processor": used[0] / tasks * 1000, "memory": sum(mesh.memory().values()) / 1024}
     return figures | ({"servers": used[1] / tasks * 1000} if servers and not isinstance(mesh, Embedded) else {})
+
+
+def fan_out(mesh: Mesh, items: int, times: int) -> float:
+    """Milliseconds from the call to the callback of a task that joins so many items which cost nothing: the median."""
+    load = Load(mesh, 1, 1, 0, "fan-out", {"n": items})
+    phase = load.closed_tasks(f"{items} items", 1, times)
+    load.require_all(phase)
+    return quantile([end[1] for end in phase.ends], 0.5)
 
 
 def start(name: str, malla: str, folder: pathlib.Path) -> Mesh:

@@ -156,7 +156,9 @@ class Phase:
 class Load:
     """Open and closed loops, and the receiver of the callbacks, on one thread."""
 
-    def __init__(self, mesh: Mesh, connections: int, users: int, size: int, method: str) -> None:
+    def __init__(
+        self, mesh: Mesh, connections: int, users: int, size: int, method: str, payload: "dict | None" = None
+    ) -> None:
         self.mesh = mesh
         self.selector = selectors.DefaultSelector()
         self.receiver = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -173,7 +175,8 @@ class Load:
         self.seen: "set[bytes]" = set()
         callback = f"http://127.0.0.1:{self.receiver.getsockname()[1]}/cb"
         self.body = json.dumps(
-            {"method": method, "payload": {"payload": "x" * size}, "callbackUrl": callback}, separators=(",", ":")
+            {"method": method, "payload": payload or {"payload": "x" * size}, "callbackUrl": callback},
+            separators=(",", ":"),
         ).encode()
         self.most = connections
         self.connections: "list[Connection]" = []
