@@ -144,5 +144,27 @@ extension LedgerContract {
             try requireEqual(try await fixture.ledger.created(of: ["beta"], since: before), [:], "of another")
             try requireEqual(try await fixture.ledger.created(of: [], since: before), [:], "created of nothing")
         },
+        Case("a sweep goes on with every turn until nothing old is left, a little at a time") { fixture in
+            for job in try await fixture.create(25) {
+                try await fixture.settle(Settlement(job: job.id, event: .cancelled))
+            }
+            var limits = LedgerTimers.Limits(retention: .seconds(-60))
+            (limits.sweepBatch, limits.sweepTime) = (10, .zero)
+            var swept = 0
+            let timers = LedgerTimers(ledger: fixture.ledger, apps: nil, limits: limits)
+            for expected in [10, 10, 5, 0] {
+                try await timers.turn { turn in swept = turn.swept }
+                try requireEqual(swept, expected, "swept in a turn")
+            }
+            for job in try await fixture.create(25) {
+                try await fixture.settle(Settlement(job: job.id, event: .cancelled))
+            }
+            try await timers.turn { turn in swept = turn.swept }
+            try requireEqual(swept, 0, "swept though a sweep has just ended")
+            limits.sweepTime = .seconds(60)
+            try await LedgerTimers(ledger: fixture.ledger, apps: nil, limits: limits).turn { turn in swept = turn.swept
+            }
+            try requireEqual(swept, 25, "swept in one turn that has time")
+        },
     ]
 }

@@ -37,7 +37,7 @@ actor ServiceLine {
     /// Begins to consume; tries until it works or the task is cancelled.
     func open() async {
         let queue = QueueName.tickets(service: service.name)
-        let prefetch = desk.most
+        let prefetch = desk.prefetch(ticketSize: service.ticketSize)
         let (stream, continuation) = AsyncStream<[Delivery]>.makeStream()
         inlet = Task { [weak self] in
             for await deliveries in stream { await self?.received(deliveries) }

@@ -76,11 +76,12 @@ struct TicketDesk {
         self.retry = retry
     }
 
-    /// For how many jobs it may hold tickets: a few more than slots, so that the next claim gathers while one is under
-    /// way; one slot needs one.
-    ///
-    /// As many messages are asked of the broker.
+    /// For how many jobs it holds tickets: a few more than slots, so that the next claim gathers while one is under way;
+    /// one slot needs one.
     var most: Int { slots == 1 ? 1 : slots + max(2, slots / 2) }
+
+    /// How many tickets to ask of the broker, each of which may be for `size` jobs: hardly more than it keeps.
+    func prefetch(ticketSize size: Int) -> Int { size > 1 ? most / size + 2 : most }
 
     /// For how many jobs it holds tickets.
     var held: Int { waiting + (claim.map { $0.isGivenBack ? 0 : $0.leases.count } ?? 0) }

@@ -204,6 +204,16 @@ import Workflow
         #expect(shared.dropFirst() == [.post(15 - 4 - four.most)])
         #expect(four.held == 4 + four.most)
         #expect(four.actions(at: start, isOpen: true).isEmpty, "no ticket is shared twice")
+
+        #expect(one.prefetch(ticketSize: 1) == 1 && four.prefetch(ticketSize: 1) == four.most)
+        for slots in [2, 4, 64, 256] {
+            var full = desk(slots: slots)
+            let size = min(slots, Ticket.maxCount)
+            full.received(tags(0..<UInt64(full.prefetch(ticketSize: size))).map { ($0, size) }, at: start)
+            #expect(full.held >= full.most, "full tickets are enough for all slots and the next claim")
+            let back = full.actions(at: start, isOpen: true).map { if case .post(let count) = $0 { count } else { 0 } }
+            #expect(back.reduce(0, +) <= 2 * size, "and hardly any of them is given away")
+        }
     }
 
     @Test("What is left of a ticket goes back as a smaller one")

@@ -20,10 +20,12 @@ public final class LedgerTimers: Sendable {
         public var batch = 500
         /// How long finished rows stay; nil for ever.
         public var retention: Duration?
-        /// The time between two sweeps of finished rows.
+        /// The time between two sweeps of finished rows; while there is more to delete, every turn goes on.
         public var sweepInterval: Duration = .seconds(60)
         /// How many finished tasks one statement deletes.
         public var sweepBatch = 200
+        /// After how long one turn begins no further statement that deletes: the other timers must not wait for it.
+        public var sweepTime: Duration = .milliseconds(100)
 
         /// Makes the limits.
         public init(retention: Duration? = nil) {
@@ -117,20 +119,16 @@ public final class LedgerTimers: Sendable {
 
     private func sweep(_ turn: inout Turn) async throws(LedgerError) {
         guard let retention = limits.retention, isSweepDue() else { return }
-        for _ in 0..<10 {
-            let gone = try await ledger.sweep(finishedBefore: clock.now - retention, limit: limits.sweepBatch)
+        let (moment, start) = (clock.now - retention, ContinuousClock.now)
+        repeat {
+            let gone = try await ledger.sweep(finishedBefore: moment, limit: limits.sweepBatch)
             turn.swept += gone
-            if gone < limits.sweepBatch { return }
-        }
+            if gone < limits.sweepBatch { return state.withLock { $0.lastSweep = .now } }
+        } while ContinuousClock.now - start < limits.sweepTime
     }
 
     private func isSweepDue() -> Bool {
-        let now = ContinuousClock.now
-        return state.withLock { state in
-            if let last = state.lastSweep, now - last < limits.sweepInterval { return false }
-            state.lastSweep = now
-            return true
-        }
+        state.withLock { $0.lastSweep.map { ContinuousClock.now - $0 >= limits.sweepInterval } ?? true }
     }
 
     private func mayJudge() -> Bool {
