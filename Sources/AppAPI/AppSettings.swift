@@ -55,7 +55,7 @@ public struct AppSettings: Sendable {
     /// How many media one payload may carry.
     public var maxMediaPerCall = 64
     /// How many messages with completions, each with up to 64, may be unsettled per app.
-    public var completionsPrefetch = 128
+    public var completionsPrefetch = 256
     /// How many batches of completions are settled at once.
     public var settleLanes = 2
     /// The prefix of status codes where no app is known.

@@ -48,8 +48,9 @@ public struct CompletionsConsumer: Service {
     /// Consumes until the graceful shutdown; what is being settled then may end.
     public func run() async throws {
         let inbox = Inbox<Arrival> { $0.task }
+        fill.attach { inbox.count }
         // Beside the others, and never so many that a media store that is away blocks a queue for them.
-        let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 4))
+        let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 2))
         await withTaskGroup(of: CompletionQueue?.self) { subscribing in
             for queue in queues { subscribing.addTask { await subscribe(to: queue, inbox) } }
             await settle(inbox, large)

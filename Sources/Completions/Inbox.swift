@@ -47,6 +47,9 @@ final class Inbox<Element: Sendable>: Sendable {
     /// How many takers wait.
     var waitingTakers: Int { state.withLock { $0.takers.count } }
 
+    /// How many elements wait.
+    var count: Int { state.withLock(\.count) }
+
     /// Adds elements; may be called on a broker's thread, so it never waits.
     ///
     /// - Returns: those that have no room; once closed that is all of them.

@@ -4,9 +4,10 @@
 
 import Synchronization
 
-/// How many completions a message has held lately: brokers count messages.
+/// How many completions wait to be settled, about: brokers count messages, and one holds several.
 public final class MessageFill: Sendable {
     private let seen = Mutex((messages: 0.0, completions: 0.0))
+    private let here = Mutex<(@Sendable () -> Int)?>(nil)
     /// So many messages are remembered, give or take a half.
     private static let memory = 512.0
 
@@ -21,9 +22,15 @@ public final class MessageFill: Sendable {
         }
     }
 
-    /// About how many completions so many messages hold; one each while nothing has come.
-    public func completions(in messages: Int) -> Int {
+    /// Names what tells how many completions were taken from the broker and wait in this process.
+    func attach(_ here: @escaping @Sendable () -> Int) { self.here.withLock { $0 = here } }
+
+    /// About how many completions wait when so many messages lie at the broker, with those that wait in this process.
+    ///
+    /// A message is taken for one completion while nothing has come.
+    public func waiting(messages: Int) -> Int {
         let (seen, completions) = seen.withLock { $0 }
-        return seen == 0 ? messages : Int((Double(messages) * completions / seen).rounded())
+        let there = seen == 0 ? messages : Int((Double(messages) * completions / seen).rounded())
+        return there + (here.withLock { $0 }?() ?? 0)
     }
 }

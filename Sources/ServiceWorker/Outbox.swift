@@ -117,14 +117,17 @@ final class Outbox: Sendable {
     /// - Parameter isBetweenBeats: whether it was a look between the beats that told.
     func forget(_ leases: [LeaseID], isBetweenBeats: Bool = false) {
         makeRoom { state in
-            state.settledSince += leases.count
-            if !isBetweenBeats { (state.settled, state.settledSince) = (state.settledSince, 0) }
+            let before = state.letters.count
+            defer {
+                state.settledSince += before - state.letters.count
+                if !isBetweenBeats { (state.settled, state.settledSince) = (state.settledSince, 0) }
+            }
             for lease in leases {
                 if let letter = state.letters.removeValue(forKey: lease) { state.bytes -= letter.message.body.count }
             }
         }
         // It may have stayed so for the whole time, and looks between the beats end when they tell of nothing.
-        if !isBetweenBeats { state.withLock { $0.isNearlyFull ? $0.whenNearlyFull : nil }?() }
+        if !isBetweenBeats, !leases.isEmpty { state.withLock { $0.isNearlyFull ? $0.whenNearlyFull : nil }?() }
     }
 
     private func makeRoom(_ body: (inout State) -> Void) {

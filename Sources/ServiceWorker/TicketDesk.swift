@@ -46,6 +46,8 @@ struct TicketDesk {
         var leases: [LeaseID]
         var tickets: [HeldTicket]
         var isUnderWay = true
+        /// For how many of its jobs the ticket stays, being for more.
+        var part = 0
         /// Whether its tickets went back before it was answered.
         var isGivenBack = false
     }
@@ -56,6 +58,8 @@ struct TicketDesk {
     private let retry: Backoff
     private var tickets: [HeldTicket] = []
     private var claim: Claim?
+    /// For how many jobs a dropped claim took a part of a ticket.
+    private var owed = 0
     private var failures = 0
     private var blockedUntil: Instant?
     /// How many of the slots can run a job at all, as it was told last.
@@ -80,8 +84,9 @@ struct TicketDesk {
     /// one slot needs one.
     var most: Int { slots == 1 ? 1 : slots + max(2, slots / 2) }
 
-    /// How many tickets to ask of the broker, each of which may be for `size` jobs: hardly more than it keeps.
-    func prefetch(ticketSize size: Int) -> Int { size > 1 ? most / size + 2 : most }
+    /// How many tickets to ask of the broker, each of which may be for `size` jobs: hardly more than it keeps, and a few
+    /// at least, for they may be for one job each.
+    func prefetch(ticketSize size: Int) -> Int { size > 1 ? max(most / size + 2, min(most, 8)) : most }
 
     /// For how many jobs it holds tickets.
     var held: Int { waiting + (claim.map { $0.isGivenBack ? 0 : $0.leases.count } ?? 0) }
@@ -103,7 +108,13 @@ struct TicketDesk {
         claim = nil
         failures = 0
         running += jobs
-        return (ended.tickets.map(\.tag), max(0, ended.leases.count - jobs))
+        var used = ended.tickets.map(\.tag)
+        if jobs < ended.leases.count, ended.part > 0, let rest = tickets.first, !rest.isWhole {
+            // What is left of the same ticket would find nothing either.
+            used.append(rest.tag)
+            tickets.removeFirst()
+        }
+        return (used, max(0, ended.leases.count - jobs))
     }
 
     /// The ledger could not be asked.
@@ -138,6 +149,7 @@ struct TicketDesk {
         if claim?.isUnderWay == false, let dropped = claim {
             // Whatever the ledger gave to these leases is requeued once this worker's row is gone.
             tickets += dropped.tickets
+            owed = dropped.part
             claim = nil
         }
     }
@@ -183,13 +195,14 @@ struct TicketDesk {
         }
         let count = min(waiting, free)
         guard isOpen, count > 0 else { return nil }
-        let fresh = Claim(leases: (0..<count).map { _ in LeaseID() }, tickets: take(count))
+        let (used, part) = take(count)
+        let fresh = Claim(leases: (0..<count).map { _ in LeaseID() }, tickets: used, part: part)
         claim = fresh
         return .claim(fresh.leases)
     }
 
-    /// Takes tickets for so many jobs; those that are used up by it, for a part of one stays.
-    private mutating func take(_ count: Int) -> [HeldTicket] {
+    /// Takes tickets for so many jobs: those that are used up by it, and what it takes of one that stays.
+    private mutating func take(_ count: Int) -> (used: [HeldTicket], part: Int) {
         var left = count
         let used = tickets.prefix { ticket in
             guard ticket.count <= left else { return false }
@@ -198,7 +211,7 @@ struct TicketDesk {
         }
         tickets.removeFirst(used.count)
         if left > 0 { tickets[0].reduce(by: left) }
-        return Array(used)
+        return (Array(used), left)
     }
 
     /// Gives away what it can't claim soon: another worker may have a slot for it.
@@ -262,7 +275,8 @@ struct TicketDesk {
             pausedAt = now
         }
         actions += Self.giveBack(tickets)
-        tickets = []
+        if owed > 0 { actions.append(.post(owed)) }
+        (tickets, owed) = ([], 0)
         return actions
     }
 }

@@ -48,6 +48,11 @@ import Workflow
         #expect(try await fixture.depth(wide.name) == 3)
         try await fixture.tickets.countTickets()
         #expect(try await fixture.depth(wide.name) == 3)
+        // Two workers get their share of a few.
+        fixture.admission.note(workers: 2, of: wide.name)
+        _ = try await fixture.takeTickets(3, of: wide.name)
+        #expect(fixture.admission.take(HandOver(entries: Array(handOver.entries.prefix(4)))).isEmpty)
+        #expect(try await fixture.takeTickets(2, of: wide.name).map { Ticket(body: $0.body).count } == [2, 2])
         await fixture.end()
     }
 

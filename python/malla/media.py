@@ -47,12 +47,21 @@ class Reader:
     ) -> None:
         self._stream = stream
         self._owner = owner
+        self._taken = 0
         self.size = size
         self.content_type = content_type
 
     def read(self, count: int = -1) -> bytes:
-        """Up to `count` bytes, all that is left when it is negative; b"" at the end."""
-        return self._stream.read(count) if count >= 0 else self._stream.read()
+        """Up to `count` bytes, all that is left when it is negative; b"" at the end.
+
+        Raises http.client.IncompleteRead when the stream ends before `size`: half of the media is not the whole.
+        """
+        piece = self._stream.read(count) if count >= 0 else self._stream.read()
+        self._taken += len(piece)
+        is_over = count < 0 or (count > 0 and not piece)
+        if is_over and self.size is not None and self._taken < self.size:
+            raise http.client.IncompleteRead(piece, self.size - self._taken)
+        return piece
 
     def __iter__(self) -> Iterator[bytes]:
         while True:

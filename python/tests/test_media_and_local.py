@@ -54,6 +54,25 @@ class MediaTests(HandlerTestCase):
         self.assertEqual(media["s3://media/derived/empty"], b"")
         self.assertEqual(media["s3://media/derived/copied"], picture)
 
+    def test_half_of_the_media_is_not_the_whole(self):
+        self.start(
+            """
+            import http.client, io, malla
+            def handler(job):
+                broken = []
+                for take in (lambda r: r.read(), lambda r: list(r), lambda r: [r.read(2), r.read(2), r.read(2)]):
+                    try:
+                        take(malla.media.Reader(io.BytesIO(b"abc"), 5, "text/plain"))
+                    except http.client.IncompleteRead as error:
+                        broken.append(error.expected)
+                whole = malla.media.Reader(io.BytesIO(b"abc"), 3, "text/plain")
+                return [broken, (whole.read(0) + whole.read(2) + whole.read() + whole.read()).decode()]
+            malla.serve(handler)
+            """
+        )
+        self.put({})
+        self.assertEqual(self.server.result("job-0").get("output"), [[2, 2, 2], "abc"])
+
     def test_what_is_no_media(self):
         self.start("import malla\nmalla.serve(lambda job: malla.media.write(job['input']))")
         self.put("a text")

@@ -34,7 +34,7 @@ final class BacklogGauge: Sendable {
         var services: [String]
     }
 
-    /// How many completions a message holds: the broker tells of messages.
+    /// Tells of completions what the broker tells of messages.
     let fill = MessageFill()
     private let ledger: any Ledger
     private let limits: [String: Int]
@@ -123,7 +123,7 @@ final class BacklogGauge: Sendable {
         do throws(BrokerError) {
             var messages = 0
             for queue in queues { messages += try await broker.depth(of: queue) ?? 0 }
-            let count = fill.completions(in: messages)
+            let count = fill.waiting(messages: messages)
             state.withLock { $0.completions = count }
             Gauge(label: "malla_completions_waiting").record(count)
         } catch {

@@ -8,8 +8,8 @@ import Logging
 import Plumbing
 import ServiceLifecycle
 
-/// Reads once a second, and twice when much comes and `OVERLOAD_WAIT` is set, what waits for the services and to be settled;
-/// less often where it is so much that reading takes long.
+/// Reads once a second, and twice when much comes and `OVERLOAD_WAIT` is set, what waits for the services and to be
+/// settled; less often where it is so much that reading takes long.
 ///
 /// Apart from the timers, which must not wait for a broker that hangs.
 struct BacklogWatch: Service {
@@ -49,8 +49,8 @@ struct BacklogWatch: Service {
                     let start = ContinuousClock.now
                     defer { pace.note(from: start, to: .now) }
                     try await read()
+                    failures = 0
                 }
-                failures = 0
             } catch {
                 failures += 1
                 if failures == 1, !Task.isCancelled {

@@ -31,8 +31,12 @@ public final class Admission: Sendable {
         var foreign: Set<String> = []
         /// The services whose queues hold so many more tickets than jobs that they get no further ones.
         var surplus: Set<String> = []
-        /// How many tickets a queue held when it was last counted, and those made since.
+        /// For how many jobs a queue held tickets when it was last counted, and for how many some were made since.
         var tickets: [String: Int] = [:]
+        /// How many tickets were made lately, and for how many jobs.
+        var made: [String: (tickets: Double, jobs: Double)] = [:]
+        /// How many workers take tickets.
+        var workers: [String: Int] = [:]
     }
 
     /// A change worth a line in the log.
@@ -42,13 +46,16 @@ public final class Admission: Sendable {
         case unknown(service: String)
     }
 
-    /// How many tickets a queue holds at most, or about so many where several Service APIs fill it.
+    /// For how many jobs a queue holds tickets at most, or about so many where several Service APIs fill it; for up to
+    /// four times as many where tickets are for several.
     ///
     /// The rest is made when they are counted, once a second or a few: the broker need not carry a giant's ten thousand
     /// for which nobody has a slot. It also bounds what one Service API lets a service do in that time.
     private static let ticketLimit = 5000
     /// How many foreign services and versions are logged at all.
     private static let foreignLimit = 256
+    /// So many tickets are remembered, give or take a half, to tell for how many jobs one is.
+    private static let madeMemory = 512.0
 
     private let services: [String: ServiceDefinition]
     private let broker: any Broker
@@ -148,16 +155,18 @@ public final class Admission: Sendable {
     private func post(_ jobs: [(service: ServiceDefinition, job: JobID, trace: String?)]) {
         var messages: [Message] = []
         for own in Dictionary(grouping: jobs, by: \.service.name).values {
-            let (service, size) = (own[0].service, own[0].service.ticketSize)
-            for start in stride(from: 0, to: own.count, by: size) {
-                let count = min(size, own.count - start)
+            let service = own[0].service
+            var start = 0
+            for ticket in tickets(own.count, of: service) {
+                let first = own[start]
                 messages.append(
                     Message(
                         queue: QueueName.tickets(service: service.name),
-                        body: Ticket(job: own[start].job, count: count).body,
-                        trace: count == 1 ? own[start].trace : nil
+                        body: Ticket(job: first.job, count: ticket.count).body,
+                        trace: ticket.count == 1 ? first.trace : nil
                     )
                 )
+                start += ticket.count
             }
         }
         guard !messages.isEmpty else { return }
@@ -167,6 +176,29 @@ public final class Admission: Sendable {
 
     /// For how many jobs of a service there are tickets at most.
     static func ticketLimit(of service: ServiceDefinition) -> Int { ticketLimit * min(4, service.ticketSize) }
+
+    /// Makes tickets for so many jobs of a service, such that no worker gets more than its share of them; counted.
+    func tickets(_ count: Int, of service: ServiceDefinition) -> [Ticket] {
+        state.withLock { state in
+            let workers = max(1, state.workers[service.name, default: 1])
+            let tickets = service.tickets(count, each: (count + workers - 1) / workers)
+            var made = state.made[service.name, default: (0, 0)]
+            if made.tickets > Self.madeMemory { made = (made.tickets / 2, made.jobs / 2) }
+            state.made[service.name] = (made.tickets + Double(tickets.count), made.jobs + Double(count))
+            return tickets
+        }
+    }
+
+    /// For how many jobs so many tickets in a service's queue are, as far as those tell that were made here lately.
+    func jobs(of service: ServiceDefinition, inTickets tickets: Int) -> Int {
+        state.withLock { state in
+            guard let made = state.made[service.name], made.tickets > 0 else { return tickets }
+            return Int((Double(tickets) * made.jobs / made.tickets).rounded())
+        }
+    }
+
+    /// Notes how many workers take the tickets of a service.
+    func note(workers: Int, of service: String) { state.withLock { $0.workers[service] = workers } }
 
     /// Whether one more ticket is to be made now, which is counted; the others are replaced like lost ones.
     private func takesTicket(_ service: ServiceDefinition, _ state: inout State) -> Bool {

@@ -12,12 +12,13 @@ import ServiceLifecycle
 import Workflow
 
 /// Replaces lost tickets, and makes those that ``Admission`` has put off: where a service has more due jobs than its
-/// queue has messages, publishes the difference, up to the limit.
+/// queue has tickets for, publishes the difference, up to the limit.
 ///
 /// Once a second it also runs the ledger's timers (promotions, the reaper, direct jobs' limits), and recounts what
-/// waits, for ``Admission`` and the metrics; less often where a hundred thousand jobs take long to count. Losing the broker's data is thus a delay of about a second, not a loss.
-/// The timers go on while the broker is away: a question to it may take seconds, and the reaper judges nobody after
-/// a gap. Beside them it takes the due webhooks of direct jobs, and wakes whoever waits for jobs over HTTP.
+/// waits, for ``Admission`` and the metrics; every two seconds where a hundred thousand jobs take long to count. Losing
+/// the broker's data is thus a delay of a second or two, not a loss. The timers go on while the broker is away: a
+/// question to it may take seconds, and the reaper judges nobody after a gap. Beside them it takes the due webhooks of
+/// direct jobs, and wakes whoever waits for jobs over HTTP.
 struct TicketLoop: Service {
     private let services: [String: ServiceDefinition]
     /// Those whose jobs nobody takes by tickets.
@@ -33,7 +34,7 @@ struct TicketLoop: Service {
     private var ledger: any Ledger { parts.ledger }
     private var broker: any Broker { parts.broker }
 
-    /// How many more tickets than due jobs a queue may hold before it gets no further ones.
+    /// For how many more jobs than are due a queue may hold tickets before it gets no further ones.
     static let surplusLimit = 1000
 
     /// Makes the loop for the services that `desk` serves.
@@ -88,12 +89,13 @@ struct TicketLoop: Service {
 
     private func keepTickets(after turns: AsyncStream<Void>) async {
         var isFailing = false
-        var pace = CostPace(share: 0.05, longest: .seconds(5))
+        var pace = CostPace(share: 0.05, longest: .seconds(2))
         for await _ in turns where pace.isDue(at: .now) {
             let start = ContinuousClock.now
-            defer { pace.note(from: start, to: .now) }
             do {
-                try await countTickets()
+                let loads = try await ledger.loads(of: services.keys.sorted())
+                pace.note(from: start, to: .now)
+                try await keepTickets(of: loads)
                 if isFailing { logger.info("tickets are watched again") }
                 isFailing = false
             } catch {
@@ -109,6 +111,7 @@ struct TicketLoop: Service {
         // What became due or was reaped needs tickets; the count that follows sees it and replaces them.
         try await timers.turn { turn in
             for outcome in turn.outcomes { followUp.settled(outcome) }
+            admission.post(turn.reaped)
             Counter(label: "malla_jobs_orphaned_total").increment(by: turn.reaped.count)
             for job in turn.reaped {
                 logger.warning(
@@ -123,8 +126,11 @@ struct TicketLoop: Service {
     /// Compares the due jobs of every service with the tickets in its queue, and publishes those that are missing.
     ///
     /// - Throws: ``LedgerError`` or ``BrokerError``; a fault of one queue is thrown once the others have been seen to.
-    func countTickets() async throws {
-        let loads = try await ledger.loads(of: services.keys.sorted())
+    func countTickets() async throws { try await keepTickets(of: try await ledger.loads(of: services.keys.sorted())) }
+
+    private func keepTickets(of loads: [ServiceLoad]) async throws {
+        let workers = try await ledger.workers().filter(\.isAlive).map(\.beat)
+        bell.learn(remote: workers.filter(\.isRemote).reduce(into: []) { $0.formUnion($1.services) })
         var fault: BrokerError?
         for load in loads {
             if load.due > 0 { bell.ring(load.service, isOurs: false) }
@@ -132,6 +138,8 @@ struct TicketLoop: Service {
             Gauge(label: "malla_jobs_running", dimensions: [("service", load.service)]).record(load.running)
             // A job that was set aside does not wait yet.
             admission.recount([load.service: load.due])
+            let own = workers.count { !$0.isRemote && !$0.isDraining && $0.services.contains(load.service) }
+            admission.note(workers: own, of: load.service)
             // A broker that is away is not asked again for each queue.
             if remote.contains(load.service) || fault?.isRetriable == true { continue }
             do throws(BrokerError) {
@@ -140,7 +148,6 @@ struct TicketLoop: Service {
                 if fault == nil || error.isRetriable { fault = error }
             }
         }
-        bell.learn(remote: try await remoteServices())
         if let fault { throw fault }
     }
 
@@ -149,22 +156,16 @@ struct TicketLoop: Service {
         let queue = QueueName.tickets(service: load.service)
         var depth = 0
         if let found = try await broker.depth(of: queue) { depth = found } else { try await broker.declare(queue) }
-        // Each may be for as many jobs as one can be. Where they are for fewer, more follow once these were taken.
-        let there = min(load.due, depth * service.ticketSize)
+        let there = admission.jobs(of: service, inTickets: depth)
         let missing = max(0, min(load.due, Admission.ticketLimit(of: service)) - there)
-        admission.note(tickets: there + missing, isSurplus: depth - load.due > Self.surplusLimit, of: load.service)
+        admission.note(tickets: there + missing, isSurplus: there - load.due > Self.surplusLimit, of: load.service)
         guard missing > 0 else { return }
-        try await broker.publish(service.tickets(missing).map { Message(queue: queue, body: $0.body) })
+        let tickets = admission.tickets(missing, of: service)
+        try await broker.publish(tickets.map { Message(queue: queue, body: $0.body) })
         Counter(label: "malla_tickets_replaced_total", dimensions: [("service", load.service)]).increment(by: missing)
         logger.debug(
             "tickets were replaced",
             metadata: [LogKey.service: "\(load.service)", LogKey.count: "\(missing)"]
         )
-    }
-
-    /// The services that workers elsewhere take jobs of, at whichever Service API.
-    private func remoteServices() async throws(LedgerError) -> Set<String> {
-        let workers = try await ledger.workers()
-        return workers.reduce(into: []) { if $1.isAlive, $1.beat.isRemote { $0.formUnion($1.beat.services) } }
     }
 }

@@ -40,8 +40,9 @@ extension ServiceDefinition {
     /// For how many jobs a ticket of this service is at most: not for more than one worker can take at once.
     public var ticketSize: Int { min(max(1, concurrency), Ticket.maxCount) }
 
-    /// As few tickets as are for so many jobs, without a hint.
-    public func tickets(_ count: Int) -> [Ticket] {
-        stride(from: 0, to: count, by: ticketSize).map { Ticket(job: nil, count: min(ticketSize, count - $0)) }
+    /// As few tickets as are for so many jobs, each for at most `most` of them, without a hint.
+    public func tickets(_ count: Int, each most: Int = .max) -> [Ticket] {
+        let size = min(ticketSize, max(1, most))
+        return stride(from: 0, to: count, by: size).map { Ticket(job: nil, count: min(size, count - $0)) }
     }
 }
