@@ -50,7 +50,7 @@ public struct CompletionsConsumer: Service {
         let inbox = Inbox<Arrival> { $0.task }
         fill.attach { inbox.count }
         // Beside the others, and never so many that a media store that is away blocks a queue for them.
-        let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 2))
+        let large = Inbox<LargeCompletion>(limit: max(1, prefetch / 2 - CompletionSettling.largeBatch))
         await withTaskGroup(of: CompletionQueue?.self) { subscribing in
             for queue in queues { subscribing.addTask { await subscribe(to: queue, inbox) } }
             await settle(inbox, large)
