@@ -37,10 +37,10 @@ final class Outbox: Sendable {
         var isFull: Bool { letters.count >= limit || bytes >= Outbox.fullBytes }
         var isNearlyFull: Bool { letters.count >= limit / 4 * 3 || bytes >= Outbox.fullBytes / 4 * 3 }
 
-        /// While somebody settles, about as many as are settled until a beat tells of them, and as many again.
+        /// While somebody settles, about as many as are settled from beat to beat: looks between them tell early enough.
         private var limit: Int {
             let settled = max(settled, settledSince)
-            return settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled * 2))
+            return settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled))
         }
     }
 
