@@ -2,7 +2,7 @@
 # Malla - a mesh that turns AI models into services
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 the Malla authors
-"""Measures bench-3, a chain of three stages, and a fan-out, on the embedded mesh and on one of processes, beside the baseline.
+"""Measures bench-3, a chain of three stages, and a fan-out: embedded and as processes, beside the baseline.
 
 Wants AMQP_URL, REDIS_URL, PG_URL and BENCH_SERVER_PIDS of empty servers (scripts/bench.sh brings them). A task counts
 only when its callback came, once. The generator is one thread of Python and takes its share of the cores: the figures are

@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 
-from overload_giants import task_end, write_service
+from overload_giants import call, task_end, write_service
 from overload_load import Load
 from overload_mesh import ROOT, Mesh
 
@@ -115,20 +115,20 @@ def seconds(*words: str) -> float:
     return time.perf_counter() - began
 
 
-def address(mesh: Mesh, path: str) -> "dict[str, str]":
+def address(mesh: Mesh, path: str, body: object) -> "dict[str, str]":
     """A signed address for an own upload or its download."""
-    words = ["curl", "-sf", "-H", "x-marketplace-token: overload-token", "-H", "x-user-id: giant"]
-    words += ["-X", "POST"] if path.startswith("upload") else []
-    answer = subprocess.run([*words, f"http://127.0.0.1:{mesh.port}/bench/{path}?s3_key=big"], check=True, capture_output=True)
-    return json.loads(answer.stdout)["data"]
+    status, answer = call(mesh, f"/bench/{path}?s3_key=big", body)
+    if status != 200:
+        raise SystemExit(f"{path}: {status} {answer!r}")
+    return json.loads(answer)["data"]
 
 
 def media(mesh: Mesh, file: pathlib.Path) -> None:
     """A file up, read and copied by a handler, and down again, in MiB/s."""
     size = file.stat().st_size / 2**20
-    upload = address(mesh, "upload")
+    upload = address(mesh, "upload", {})
     up = seconds("curl", "-sfT", str(file), upload["presignedUrl"])
-    down = seconds("curl", "-sfo", "/dev/null", address(mesh, "download")["url"])
+    down = seconds("curl", "-sfo", "/dev/null", address(mesh, "download", None)["url"])
     with Peak(mesh.processes["worker"].pid) as peak:
         end, answer = task_end(mesh, "/bench/call", {"method": "copy", "payload": {"media": upload["reference"]}})
     if not end.startswith("BE_000"):

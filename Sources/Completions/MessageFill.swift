@@ -2,24 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Plumbing
 import Synchronization
 
 /// How many completions wait to be settled, about: brokers count messages, and one holds several.
 public final class MessageFill: Sendable {
-    private let seen = Mutex((messages: 0.0, completions: 0.0))
+    private let ratio = Mutex(RecentRatio())
     private let here = Mutex<(@Sendable () -> Int)?>(nil)
-    /// So many messages are remembered, give or take a half.
-    private static let memory = 512.0
 
     /// Makes one that has seen nothing.
     public init() {}
 
     /// Counts messages that came, and the completions in them.
     func add(messages: Int, completions: Int) {
-        seen.withLock { seen in
-            if seen.messages > Self.memory { seen = (seen.messages / 2, seen.completions / 2) }
-            seen = (seen.messages + Double(messages), seen.completions + Double(completions))
-        }
+        ratio.withLock { $0.add(messages: messages, parts: completions) }
     }
 
     /// Names what tells how many completions were taken from the broker and wait in this process.
@@ -29,8 +25,6 @@ public final class MessageFill: Sendable {
     ///
     /// A message is taken for one completion while nothing has come.
     public func waiting(messages: Int) -> Int {
-        let (seen, completions) = seen.withLock { $0 }
-        let there = seen == 0 ? messages : Int((Double(messages) * completions / seen).rounded())
-        return there + (here.withLock { $0 }?() ?? 0)
+        ratio.withLock { $0.parts(in: messages) } + (here.withLock { $0 }?() ?? 0)
     }
 }

@@ -28,7 +28,7 @@ struct TicketDesk {
         case resume
     }
 
-    private struct HeldTicket {
+    fileprivate struct HeldTicket {
         var tag: DeliveryTag
         /// For how many jobs it still is, here.
         var count: Int
@@ -45,11 +45,12 @@ struct TicketDesk {
     private struct Claim {
         var leases: [LeaseID]
         var tickets: [HeldTicket]
+        /// What it took of a ticket that is for more jobs and stays.
+        var part: HeldTicket?
         var isUnderWay = true
-        /// For how many of its jobs the ticket stays, being for more.
-        var part = 0
-        /// Whether its tickets went back before it was answered.
-        var isGivenBack = false
+
+        /// For how many jobs it holds tickets: none once they went back before it was answered.
+        var held: Int { tickets.jobs + (part?.count ?? 0) }
     }
 
     /// How many jobs run at once at most.
@@ -89,9 +90,7 @@ struct TicketDesk {
     func prefetch(ticketSize size: Int) -> Int { size > 1 ? max(most / size + 2, min(most, 8)) : most }
 
     /// For how many jobs it holds tickets.
-    var held: Int { waiting + (claim.map { $0.isGivenBack ? 0 : $0.leases.count } ?? 0) }
-
-    private var waiting: Int { tickets.reduce(0) { $0 + $1.count } }
+    var held: Int { tickets.jobs + (claim?.held ?? 0) }
 
     /// How many slots neither run a job nor wait for one, and could run one at once.
     var free: Int { max(0, ready - running - (claim?.leases.count ?? 0)) }
@@ -109,9 +108,9 @@ struct TicketDesk {
         failures = 0
         running += jobs
         var used = ended.tickets.map(\.tag)
-        if jobs < ended.leases.count, ended.part > 0, let rest = tickets.first, !rest.isWhole {
+        if jobs < ended.leases.count, let part = ended.part, part.tag == tickets.first?.tag {
             // What is left of the same ticket would find nothing either.
-            used.append(rest.tag)
+            used.append(part.tag)
             tickets.removeFirst()
         }
         return (used, max(0, ended.leases.count - jobs))
@@ -149,7 +148,7 @@ struct TicketDesk {
         if claim?.isUnderWay == false, let dropped = claim {
             // Whatever the ledger gave to these leases is requeued once this worker's row is gone.
             tickets += dropped.tickets
-            owed = dropped.part
+            owed = dropped.part?.count ?? 0
             claim = nil
         }
     }
@@ -193,7 +192,7 @@ struct TicketDesk {
             claim?.isUnderWay = true
             return .claim(waiting.leases)
         }
-        let count = min(waiting, free)
+        let count = min(tickets.jobs, free)
         guard isOpen, count > 0 else { return nil }
         let (used, part) = take(count)
         let fresh = Claim(leases: (0..<count).map { _ in LeaseID() }, tickets: used, part: part)
@@ -202,21 +201,25 @@ struct TicketDesk {
     }
 
     /// Takes tickets for so many jobs: those that are used up by it, and what it takes of one that stays.
-    private mutating func take(_ count: Int) -> (used: [HeldTicket], part: Int) {
+    private mutating func take(_ count: Int) -> (used: [HeldTicket], part: HeldTicket?) {
         var left = count
-        let used = tickets.prefix { ticket in
-            guard ticket.count <= left else { return false }
-            left -= ticket.count
-            return true
-        }
+        let used = Array(
+            tickets.prefix { ticket in
+                guard ticket.count <= left else { return false }
+                left -= ticket.count
+                return true
+            }
+        )
         tickets.removeFirst(used.count)
-        if left > 0 { tickets[0].reduce(by: left) }
-        return (Array(used), left)
+        guard left > 0, var part = tickets.first else { return (used, nil) }
+        part.count = left
+        tickets[0].reduce(by: left)
+        return (used, part)
     }
 
     /// Gives away what it can't claim soon: another worker may have a slot for it.
     private mutating func share() -> [Action] {
-        let excess = waiting - max(most, tickets.count)
+        let excess = tickets.jobs - max(most, tickets.count)
         guard excess > 0 else { return [] }
         var left = excess
         for place in tickets.indices.reversed() where left > 0 {
@@ -232,7 +235,6 @@ struct TicketDesk {
         if let first = claim?.tickets.first, first.since + hold <= now, claim?.isUnderWay == false {
             stale += claim?.tickets ?? []
             claim?.tickets = []
-            claim?.isGivenBack = true
         }
         let isStuck = free == 0 || blockedUntil != nil || !isOpen || claim != nil
         let wasOnItsWay = isPauseFresh(at: now)
@@ -254,7 +256,7 @@ struct TicketDesk {
         var actions: [Action] = []
         if !whole.isEmpty { actions.append(.settle(whole.map(\.tag), .requeued)) }
         if !parts.isEmpty {
-            actions.append(.post(parts.reduce(0) { $0 + $1.count }))
+            actions.append(.post(parts.jobs))
             actions.append(.settle(parts.map(\.tag), .acknowledged))
         }
         return actions
@@ -279,4 +281,9 @@ struct TicketDesk {
         (tickets, owed) = ([], 0)
         return actions
     }
+}
+
+extension [TicketDesk.HeldTicket] {
+    /// For how many jobs they are together.
+    fileprivate var jobs: Int { reduce(0) { $0 + $1.count } }
 }

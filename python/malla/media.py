@@ -163,8 +163,8 @@ def write(
     )
     headers = dict(_headers(), **{"Content-Type": content_type})
     start: Optional[int] = None
-    # What can only be read is sent in chunks, once.
-    if not isinstance(content, bytes) and getattr(content, "seekable", bool)():
+    # What can only be read, such as a Reader, is sent in chunks, once.
+    if not isinstance(content, bytes) and hasattr(content, "seekable") and content.seekable():
         start = content.tell()
         headers["Content-Length"] = str(content.seek(0, os.SEEK_END) - start)
         content.seek(start)

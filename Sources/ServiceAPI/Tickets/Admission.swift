@@ -33,8 +33,8 @@ public final class Admission: Sendable {
         var surplus: Set<String> = []
         /// For how many jobs a queue held tickets when it was last counted, and for how many some were made since.
         var tickets: [String: Int] = [:]
-        /// How many tickets were made lately, and for how many jobs.
-        var made: [String: (tickets: Double, jobs: Double)] = [:]
+        /// For how many jobs a ticket was lately.
+        var made: [String: RecentRatio] = [:]
         /// How many workers take tickets.
         var workers: [String: Int] = [:]
     }
@@ -54,8 +54,6 @@ public final class Admission: Sendable {
     private static let ticketLimit = 5000
     /// How many foreign services and versions are logged at all.
     private static let foreignLimit = 256
-    /// So many tickets are remembered, give or take a half, to tell for how many jobs one is.
-    private static let madeMemory = 512.0
 
     private let services: [String: ServiceDefinition]
     private let broker: any Broker
@@ -182,19 +180,14 @@ public final class Admission: Sendable {
         state.withLock { state in
             let workers = max(1, state.workers[service.name, default: 1])
             let tickets = service.tickets(count, each: (count + workers - 1) / workers)
-            var made = state.made[service.name, default: (0, 0)]
-            if made.tickets > Self.madeMemory { made = (made.tickets / 2, made.jobs / 2) }
-            state.made[service.name] = (made.tickets + Double(tickets.count), made.jobs + Double(count))
+            state.made[service.name, default: RecentRatio()].add(messages: tickets.count, parts: count)
             return tickets
         }
     }
 
     /// For how many jobs so many tickets in a service's queue are, as far as those tell that were made here lately.
     func jobs(of service: ServiceDefinition, inTickets tickets: Int) -> Int {
-        state.withLock { state in
-            guard let made = state.made[service.name], made.tickets > 0 else { return tickets }
-            return Int((Double(tickets) * made.jobs / made.tickets).rounded())
-        }
+        state.withLock { $0.made[service.name, default: RecentRatio()].parts(in: tickets) }
     }
 
     /// Notes how many workers take the tickets of a service.
@@ -203,10 +196,9 @@ public final class Admission: Sendable {
     /// Whether one more ticket is to be made now, which is counted; the others are replaced like lost ones.
     private func takesTicket(_ service: ServiceDefinition, _ state: inout State) -> Bool {
         let tickets = state.tickets[service.name, default: 0]
-        guard service.engine != .remote, !state.surplus.contains(service.name), tickets < Self.ticketLimit(of: service)
-        else {
-            return false
-        }
+        guard service.engine != .remote, !state.surplus.contains(service.name),
+            tickets < Self.ticketLimit(of: service)
+        else { return false }
         state.tickets[service.name] = tickets + 1
         return true
     }
@@ -253,7 +245,7 @@ public final class Admission: Sendable {
         }
     }
 
-    /// Notes how many tickets a queue holds, and whether that is far more than its service has due jobs: workers that
+    /// Notes for how many jobs a queue holds tickets, and whether that is far more than its service has due jobs: workers that
     /// claim over HTTP take none away.
     func note(tickets: Int, isSurplus: Bool, of service: String) {
         state.withLock { state in

@@ -93,9 +93,7 @@ struct TicketLoop: Service {
         for await _ in turns where pace.isDue(at: .now) {
             let start = ContinuousClock.now
             do {
-                let loads = try await ledger.loads(of: services.keys.sorted())
-                pace.note(from: start, to: .now)
-                try await keepTickets(of: loads)
+                try await countTickets { pace.note(from: start, to: .now) }
                 if isFailing { logger.info("tickets are watched again") }
                 isFailing = false
             } catch {
@@ -108,7 +106,7 @@ struct TicketLoop: Service {
     }
 
     private func turnTimers() async throws(LedgerError) {
-        // What became due or was reaped needs tickets; the count that follows sees it and replaces them.
+        // What was reaped has waited long enough; what became due gets its tickets with the next count.
         try await timers.turn { turn in
             for outcome in turn.outcomes { followUp.settled(outcome) }
             admission.post(turn.reaped)
@@ -125,10 +123,11 @@ struct TicketLoop: Service {
 
     /// Compares the due jobs of every service with the tickets in its queue, and publishes those that are missing.
     ///
+    /// - Parameter whenRead: called when the jobs have been counted, which is what may take long.
     /// - Throws: ``LedgerError`` or ``BrokerError``; a fault of one queue is thrown once the others have been seen to.
-    func countTickets() async throws { try await keepTickets(of: try await ledger.loads(of: services.keys.sorted())) }
-
-    private func keepTickets(of loads: [ServiceLoad]) async throws {
+    func countTickets(whenRead: () -> Void = {}) async throws {
+        let loads = try await ledger.loads(of: services.keys.sorted())
+        whenRead()
         let workers = try await ledger.workers().filter(\.isAlive).map(\.beat)
         bell.learn(remote: workers.filter(\.isRemote).reduce(into: []) { $0.formUnion($1.services) })
         var fault: BrokerError?
