@@ -7,13 +7,13 @@ struct PostgresStatement: Sendable {
     /// The name on the server; empty for a statement that is not prepared.
     let name: String
     let text: String
-    /// Whether a violated unique index only means that another call was faster, so that trying again is right.
-    let isRaceOnDuplicate: Bool
+    /// The SQLSTATE that only means that another call was faster, so that trying again is right.
+    let race: String?
 
-    init(_ name: String, _ text: String, isRaceOnDuplicate: Bool = false) {
+    init(_ name: String, _ text: String, race: String? = nil) {
         self.name = name
         self.text = text
-        self.isRaceOnDuplicate = isRaceOnDuplicate
+        self.race = race
     }
 
     /// A statement that runs once and is not worth a name.

@@ -51,7 +51,7 @@ extension LedgerError {
             case "40P01", "40001": .conflict
             // A statement that another group's failure left unprepared: the next try prepares it.
             case "26000": .conflict
-            case "23505" where statement?.isRaceOnDuplicate == true: .conflict
+            case statement?.race: .conflict
             case "57014", "55P03", "25P03": .timeout
             case "": .unavailable
             // A standby that nobody has told yet to take over.

@@ -4,6 +4,7 @@
 
 public import Ledger
 public import Plumbing
+import Synchronization
 public import Workflow
 
 extension PostgresLedger {
@@ -23,10 +24,12 @@ extension PostgresLedger {
 
     /// The moment by the database's clock.
     public func time() async throws(LedgerError) -> Timestamp {
+        let before = ContinuousClock.now
         let rows = try await run(PostgresCall(Self.clock), on: quick)
         guard let moment = try rows.map({ row throws(LedgerError) in try row.moment() }).first else {
             throw LedgerError(.corrupt, "a clock without an answer")
         }
+        serverClock.withLock { $0.learn(moment, askedAt: before) }
         return moment
     }
 

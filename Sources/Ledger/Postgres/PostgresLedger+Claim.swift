@@ -114,7 +114,7 @@ extension PostgresLedger {
             SELECT \(PostgresJobColumns.list("j.")), j.input, j.result, j.usage FROM held JOIN jobs j ON j.id = held.id
             ORDER BY rank, id
             """,
-            isRaceOnDuplicate: true
+            race: "23505"
         )
     }
 

@@ -10,7 +10,8 @@ public import Workflow
 extension PostgresLedger {
     /// Records what happened to jobs and tasks; see ``Settling``.
     ///
-    /// Two round trips, and more only to read outputs.
+    /// One round trip where everything is known (see ``KnownRuns``), two where rows have to be locked and read, and
+    /// more only to read outputs.
     public func settle(
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
@@ -18,8 +19,13 @@ extension PostgresLedger {
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
         return try await retryingConflicts { () async throws(LedgerError) in
-            try await transaction { [self] connection throws(LedgerError) in
-                try await settle(settlements, tasks: tasks, finishing: finishing, on: connection)
+            // What happens to whole tasks is rare: they are read.
+            let entries = tasks.isEmpty ? known.find(settlements) : [:]
+            do throws(LedgerError) {
+                return try await settle(settlements, tasks: tasks, finishing: finishing, going: entries)
+            } catch {
+                known.forget(entries.keys)
+                throw error
             }
         }
     }
@@ -28,10 +34,70 @@ extension PostgresLedger {
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
         finishing: any RunFinishing,
-        on connection: isolated PostgresConnection
+        going known: [JobID: KnownRuns.Entry]
     ) async throws(LedgerError) -> SettleOutcome {
-        let jobIDs = PostgresList(Set(settlements.map(\.job)).sorted())
-        let taskIDs = PostgresList(Set(tasks.map(\.task)).sorted())
+        let isAllKnown = tasks.isEmpty && known.count == settlements.count
+        if isAllKnown, let now = serverClock.withLock({ $0 }).now(askedWithin: .seconds(60)) {
+            let rows = PostgresSettleRows(known: known, now: now)
+            var settling = settling(settlements, tasks: tasks, finishing: finishing, rows)
+            // What asks for more is settled in a transaction of several steps.
+            if case .write(let writes) = settling.next() {
+                return try await lease(durable) { [self] connection throws(LedgerError) in
+                    try await write(writes, rows, attempts: [:], in: nil, on: connection)
+                }
+            }
+        }
+        return try await transaction { [self] connection throws(LedgerError) in
+            let unknown = settlements.map(\.job).filter { known[$0] == nil }
+            let rows = try await lock(unknown, tasks: tasks.map(\.task), besides: known, on: connection)
+            var settling = settling(settlements, tasks: tasks, finishing: finishing, rows)
+            while true {
+                switch settling.next() {
+                case .needs(let needs): try await supply(needs, to: &settling, on: connection)
+                case .write(let writes):
+                    let attempts = AttemptRecord.ended(
+                        by: settlements,
+                        verdicts: writes.outcome.verdicts,
+                        before: rows.jobs,
+                        at: rows.now
+                    )
+                    return try await write(writes, rows, attempts: attempts, in: .commit, on: connection)
+                }
+            }
+        }
+    }
+
+    private func settling(
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing,
+        _ rows: PostgresSettleRows
+    ) -> Settling {
+        let definitions = definitions.withLock { cache in
+            var known: [String: WorkflowDefinition] = [:]
+            for (task, _) in rows.runs.values { known[task.definition] = cache[task.definition] }
+            return known
+        }
+        return Settling(
+            settlements: settlements,
+            tasks: tasks,
+            finishing: finishing,
+            now: rows.now,
+            jobs: rows.jobs,
+            runs: rows.runs,
+            definitions: definitions
+        )
+    }
+
+    /// Begins a transaction, and locks and reads what is not known.
+    private func lock(
+        _ jobs: [JobID],
+        tasks: [TaskID],
+        besides known: [JobID: KnownRuns.Entry],
+        on connection: isolated PostgresConnection
+    ) async throws(LedgerError) -> PostgresSettleRows {
+        let (jobIDs, taskIDs) = (PostgresList(Set(jobs).sorted()), PostgresList(Set(tasks).sorted()))
+        let before = ContinuousClock.now
         let locked = try await connection.run(
             [
                 PostgresCall(.begin), PostgresCall(Self.lockRuns, [jobIDs, taskIDs]),
@@ -41,42 +107,15 @@ extension PostgresLedger {
             limit: callLimit
         )
         guard locked.count == 5 else { throw LedgerError(.corrupt, "a lock without an answer") }
-        var jobs: [JobID: Job] = [:]
-        for job in try locked[2].map(PostgresJobColumns.read) { jobs[job.id] = job }
-        var runs: [TaskID: (task: TaskRecord, run: Run)] = [:]
+        let now = try locked[4].map { row throws(LedgerError) in try row.moment() }.first ?? .now
+        serverClock.withLock { $0.learn(now, askedAt: before) }
+        var rows = PostgresSettleRows(known: known, now: now)
+        for job in try locked[2].map(PostgresJobColumns.read) { rows.jobs[job.id] = job }
         let read = try locked[3].map { row throws(LedgerError) in
             (try PostgresTaskColumns.read(&row), try PostgresTaskColumns.readRun(&row))
         }
-        for (task, run) in read { runs[task.id] = (task, run) }
-        let now = try locked[4].map { row throws(LedgerError) in try row.moment() }.first ?? .now
-
-        let known = definitions.withLock { cache in
-            var known: [String: WorkflowDefinition] = [:]
-            for (task, _) in runs.values { known[task.definition] = cache[task.definition] }
-            return known
-        }
-        var settling = Settling(
-            settlements: settlements,
-            tasks: tasks,
-            finishing: finishing,
-            now: now,
-            jobs: jobs,
-            runs: runs,
-            definitions: known
-        )
-        while true {
-            switch settling.next() {
-            case .needs(let needs): try await supply(needs, to: &settling, on: connection)
-            case .write(let writes):
-                let attempts = AttemptRecord.ended(
-                    by: settlements,
-                    verdicts: writes.outcome.verdicts,
-                    before: jobs,
-                    at: now
-                )
-                return try await write(writes, attempts: attempts, on: connection)
-            }
-        }
+        for (task, run) in read { rows.runs[task.id] = (task, run) }
+        return rows
     }
 
     private func supply(
@@ -151,7 +190,7 @@ extension PostgresLedger {
         }
     }
 
-    private func keep(_ learned: [WorkflowDefinition]) {
+    func keep(_ learned: [WorkflowDefinition]) {
         definitions.withLock { cache in
             for definition in learned {
                 if cache.count >= Self.definitionsKept { cache.removeAll() }
@@ -173,89 +212,5 @@ extension PostgresLedger {
             reason = JobError(.internal, "it ended as \(state.rawValue)")
         }
         return StageOutput.Entry(item: item, outcome: .failure(reason))
-    }
-
-    // MARK: Writing
-
-    private func write(
-        _ writes: SettleWrites,
-        attempts: [JobID: AttemptRecord],
-        on connection: isolated PostgresConnection
-    ) async throws(LedgerError) -> SettleOutcome {
-        var calls: [PostgresCall] = []
-        if !writes.jobs.isEmpty { calls.append(try Self.updateJobs(writes.jobs, attempts)) }
-        // New jobs come first: a run that ended in the same step cancels them as well.
-        if !writes.created.isEmpty {
-            calls.append(PostgresCall(Self.insertJobs, try PostgresJobColumns.parameters(writes.created)))
-        }
-        let firstCancellation = calls.count
-        for cancellation in writes.cancellations {
-            let reason = try cancellation.error.stored
-            let stage = cancellation.stage.map { Int32(clamping: $0) }
-            calls.append(
-                stage == nil
-                    ? PostgresCall(Self.cancelTask, [cancellation.task, reason, cancellation.state.code])
-                    : PostgresCall(Self.cancelStage, [cancellation.task, reason, cancellation.state.code, stage])
-            )
-        }
-        if !writes.runs.isEmpty { calls.append(PostgresCall(Self.updateRuns, Self.runParameters(writes.runs))) }
-        if !writes.finished.isEmpty { calls.append(try Self.updateTasks(writes.finished)) }
-        if !writes.callbacks.isEmpty {
-            calls.append(
-                PostgresCall(Self.insertCallbacks, try PostgresCallbackColumns.parameters(writes.callbacks))
-            )
-        }
-        calls.append(PostgresCall(.commit))
-        let rows = try await connection.run(calls, limit: callLimit)
-        var outcome = writes.outcome
-        var neverReady: Set<JobID> = []
-        for answer in rows.dropFirst(firstCancellation).prefix(writes.cancellations.count) {
-            for job in try answer.map(PostgresJobColumns.read) {
-                neverReady.insert(job.id)
-                // Only a job that ran keeps a lease.
-                if job.lease != nil { outcome.cancelled.append(job) }
-            }
-        }
-        if !neverReady.isEmpty { outcome.ready.removeAll { neverReady.contains($0.id) } }
-        return outcome
-    }
-
-    private static func updateJobs(
-        _ updates: [SettleWrites.JobUpdate],
-        _ attempts: [JobID: AttemptRecord]
-    ) throws(LedgerError) -> PostgresCall {
-        var errors: [[UInt8]?] = []
-        for update in updates { errors.append(try update.job.error?.stored) }
-        let jobs = updates.map(\.job)
-        var parameters: [any PostgresParameter] = [
-            PostgresList(jobs.map(\.id)), PostgresList(jobs.map(\.state.code)),
-            PostgresList(optional: jobs.map(\.lease)), PostgresList(optional: jobs.map(\.worker)),
-            PostgresList(jobs.map { Int32(clamping: $0.failures) }),
-            PostgresList(jobs.map { Int32(clamping: $0.deaths) }),
-            PostgresList(jobs.map { Int32(clamping: $0.orphaned) }), PostgresList(optional: jobs.map(\.runAfter)),
-            PostgresList(optional: jobs.map(\.startedAt)), PostgresList(optional: jobs.map(\.finishedAt)),
-            PostgresList(optional: errors), PostgresList(optional: updates.map(\.result)),
-            PostgresList(optional: updates.map(\.usage)),
-        ]
-        if jobs.allSatisfy({ $0.state == .succeeded }), attempts.isEmpty {
-            return PostgresCall(updateSucceeded, parameters)
-        }
-        parameters.append(PostgresList(optional: jobs.map(\.deadline)))
-        parameters.append(PostgresList(optional: jobs.map { $0.error?.category.rawValue }))
-        parameters.append(PostgresList(optional: jobs.map { job in attempts[job.id].map(StoredAttempt.encode) }))
-        return PostgresCall(updateJobs, parameters)
-    }
-
-    private static func updateTasks(_ tasks: [TaskRecord]) throws(LedgerError) -> PostgresCall {
-        var errors: [[UInt8]?] = []
-        for task in tasks { errors.append(try task.error?.stored) }
-        return PostgresCall(
-            finishTasks,
-            [
-                PostgresList(tasks.map(\.id)), PostgresList(tasks.map(\.state.postgresCode)),
-                PostgresList(optional: tasks.map(\.finishedAt)), PostgresList(optional: tasks.map(\.output)),
-                PostgresList(optional: errors), PostgresList(optional: tasks.map(\.failedStage)),
-            ]
-        )
     }
 }

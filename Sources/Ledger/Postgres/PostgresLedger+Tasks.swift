@@ -20,6 +20,7 @@ extension PostgresLedger {
             )
         }
         try await retryingConflicts { () async throws(LedgerError) in _ = try await run(calls, on: durable) }
+        keep(definitions)
     }
 
     /// Accepts requests in one statement; only what it refused is read back.
@@ -36,6 +37,7 @@ extension PostgresLedger {
         return try await retryingConflicts { () async throws(LedgerError) in
             let rows = try await run(call, on: durable)
             let created = Set(try rows.map { row throws(LedgerError) in try row.id() })
+            known.note(accepted: requests.lazy.filter { created.contains($0.task.id) })
             return try await acceptances(of: requests, created: created)
         }
     }

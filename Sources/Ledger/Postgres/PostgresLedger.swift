@@ -21,6 +21,9 @@ public final class PostgresLedger: Ledger {
     /// Definitions by hash: they never change.
     let definitions = Mutex<[String: WorkflowDefinition]>([:])
     static let definitionsKept = 256
+    /// The runs that wait for one job, so that its completion costs one round trip.
+    let known = KnownRuns()
+    let serverClock = Mutex(ClockAnchor())
 
     /// Makes a ledger; it connects when it is first used.
     public init(_ settings: PostgresSettings, logger: Logger) {
@@ -100,7 +103,7 @@ public final class PostgresLedger: Ledger {
     }
 
     /// Performs a body on a leased connection; a caller that is cancelled waits for its end all the same.
-    private func lease<Value: Sendable>(
+    func lease<Value: Sendable>(
         _ pool: PostgresPool,
         _ body: @Sendable (isolated PostgresConnection) async throws(LedgerError) -> Value
     ) async throws(LedgerError) -> Value {

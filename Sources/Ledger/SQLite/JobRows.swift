@@ -111,6 +111,24 @@ enum JobRows {
         try db.run("UPDATE jobs SET \(change), result = ?, usage = ? WHERE id = ?", StatementArguments(values))
     }
 
+    /// Completes a job that was not read, if it runs under the update's lease.
+    ///
+    /// - Throws: ``LedgerError`` of code `conflict` if not.
+    static func complete(_ update: SettleWrites.JobUpdate, _ db: Database) throws {
+        let job = update.job
+        try db.run(
+            """
+            UPDATE jobs SET state = 'succeeded', lease_until = NULL, run_after = NULL, error = NULL,
+                error_category = NULL, finished_at = ?, result = ?, usage = coalesce(?, usage)
+            WHERE id = ? AND state = 'running' AND lease = ?
+            """,
+            [
+                job.finishedAt?.microseconds, update.result?.blob, update.usage?.blob, job.id.blob, job.lease?.blob,
+            ]
+        )
+        guard db.changesCount == 1 else { throw LedgerError(.conflict, "job \(job.id) is not as it was") }
+    }
+
     /// The user of a task's jobs.
     static func user(of task: TaskRecord) -> String { "\(task.app)/\(task.user)" }
 

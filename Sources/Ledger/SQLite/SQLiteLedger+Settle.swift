@@ -26,8 +26,8 @@ extension SQLiteLedger {
     /// Accepts requests.
     public func accept(_ requests: [NewTask]) async throws(LedgerError) -> [NewTask.Acceptance] {
         guard !requests.isEmpty else { return [] }
-        return try await write { db in
-            try requests.map { request in
+        let acceptances = try await write { db in
+            try requests.map { request -> NewTask.Acceptance in
                 let acceptance = try TaskRows.insert(request.task, run: request.run, db)
                 guard acceptance == .created else { return acceptance }
                 let user = JobRows.user(of: request.task)
@@ -36,6 +36,8 @@ extension SQLiteLedger {
                 return .created
             }
         }
+        known.note(accepted: zip(requests, acceptances).lazy.filter { $0.1 == .created }.map(\.0))
+        return acceptances
     }
 
     /// What became of a request that came before.
@@ -77,21 +79,39 @@ extension SQLiteLedger {
         }
     }
 
-    /// Records what happened and advances the runs.
+    /// Records what happened and advances the runs; those that are known (see ``KnownRuns``) are not read first.
     public func settle(
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
         finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
-        return try await write { [self] db in
+        // What happens to whole tasks is rare: they are read.
+        let entries = tasks.isEmpty ? known.find(settlements) : [:]
+        do throws(LedgerError) {
+            return try await settle(settlements, tasks: tasks, finishing: finishing, going: entries)
+        } catch {
+            known.forget(entries.keys)
+            guard error.code == .conflict, !entries.isEmpty else { throw error }
+            return try await settle(settlements, tasks: tasks, finishing: finishing, going: [:])
+        }
+    }
+
+    private func settle(
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing,
+        going known: [JobID: KnownRuns.Entry]
+    ) async throws(LedgerError) -> SettleOutcome {
+        let (outcome, writes, runs) = try await write { [self] db in
             let now = clock()
-            var jobs: [JobID: Job] = [:]
+            var jobs = known.mapValues(\.job)
             for settlement in settlements where jobs[settlement.job] == nil {
                 jobs[settlement.job] = try JobRows.find(settlement.job, db)
             }
             var runs: [TaskID: (task: TaskRecord, run: Run)] = [:]
-            for id in Set(jobs.values.compactMap(\.task) + tasks.map(\.task)) {
+            for entry in known.values { runs[entry.task.id] = (entry.task, entry.run) }
+            for id in Set(jobs.values.compactMap(\.task) + tasks.map(\.task)) where runs[id] == nil {
                 runs[id] = try TaskRows.find(id, db).map { ($0.task, $0.run) }
             }
             let hashes = Set(runs.values.map(\.task.definition))
@@ -108,12 +128,14 @@ extension SQLiteLedger {
                 switch settling.next() {
                 case .needs(let needs): try supply(needs, to: &settling, db)
                 case .write(let writes):
-                    let outcome = try perform(writes, users: runs.mapValues { JobRows.user(of: $0.task) }, at: now, db)
+                    let outcome = try perform(writes, known, runs, at: now, db)
                     try JobHistory.note(settlements, writes.outcome.verdicts, before: jobs, at: now, db)
-                    return outcome
+                    return (outcome, writes, runs)
                 }
             }
         }
+        self.known.note(writes, of: runs)
+        return outcome
     }
 
     private func supply(_ needs: Settling.Needs, to settling: inout Settling, _ db: Database) throws {
@@ -163,20 +185,26 @@ extension SQLiteLedger {
 
     private func perform(
         _ writes: SettleWrites,
-        users: [TaskID: String],
+        _ known: [JobID: KnownRuns.Entry],
+        _ runs: [TaskID: (task: TaskRecord, run: Run)],
         at now: Timestamp,
         _ db: Database
     ) throws -> SettleOutcome {
         var outcome = writes.outcome
-        for update in writes.jobs { try JobRows.update(update.job, result: update.result, usage: update.usage, db) }
+        for update in writes.jobs {
+            if known[update.job.id] != nil {
+                try JobRows.complete(update, db)
+            } else {
+                try JobRows.update(update.job, result: update.result, usage: update.usage, db)
+            }
+        }
         // Before the cancellations: a run that ends in the step that made jobs leaves none of them waiting.
         for record in writes.created {
-            try JobRows.insert(record, user: record.job.task.flatMap { users[$0] }, db)
+            try JobRows.insert(record, user: record.job.task.flatMap { runs[$0] }.map { JobRows.user(of: $0.task) }, db)
         }
         for cancellation in writes.cancellations { outcome.cancelled += try cancel(cancellation, at: now, db) }
-        for (task, run) in writes.runs {
-            try db.run("UPDATE runs SET encoded = ? WHERE task = ?", [run.encoded.blob, task.blob])
-        }
+        let before = Dictionary(known.values.map { ($0.task.id, $0.run) }) { first, _ in first }
+        for (task, run) in writes.runs { try TaskRows.advance(task, from: before[task], to: run, db) }
         for task in writes.finished { try TaskRows.finish(task, db) }
         for callback in writes.callbacks { try CallbackRows.insert(callback, db) }
         return outcome

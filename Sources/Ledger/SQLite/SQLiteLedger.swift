@@ -17,6 +17,8 @@ import Workflow
 public final class SQLiteLedger: Ledger {
     let writer: any DatabaseWriter
     let clock: @Sendable () -> Timestamp
+    /// The runs that wait for one job, which is completed without reading them.
+    let known = KnownRuns()
     private let commits: CommitQueue
     private let definitions = Mutex<[String: WorkflowDefinition]>([:])
     private let isClosed = Mutex(false)

@@ -101,6 +101,20 @@ enum TaskRows {
         }
     }
 
+    /// Writes a run; one that was not read only if it is as it was before.
+    ///
+    /// - Throws: ``LedgerError`` of code `conflict` if it is not.
+    static func advance(_ task: TaskID, from before: Run?, to after: Run, _ db: Database) throws {
+        guard let before else {
+            return try db.run("UPDATE runs SET encoded = ? WHERE task = ?", [after.encoded.blob, task.blob])
+        }
+        try db.run(
+            "UPDATE runs SET encoded = ? WHERE task = ? AND encoded = ?",
+            [after.encoded.blob, task.blob, before.encoded.blob]
+        )
+        guard db.changesCount == 1 else { throw LedgerError(.conflict, "the run of task \(task) is not as it was") }
+    }
+
     /// Writes how a task ended.
     static func finish(_ task: TaskRecord, _ db: Database) throws {
         try db.run(

@@ -11,11 +11,9 @@ import Synchronization
 /// does not matter. Until the ledger has been asked it is this machine's clock.
 public final class LedgerClock: Sendable {
     private let ledger: any Ledger
-    private let anchor = Mutex<(ledger: Timestamp, here: ContinuousClock.Instant)?>(nil)
+    private let anchor = Mutex(ClockAnchor())
     /// How old an answer is when it is asked for again: clocks drift by less than a millisecond meanwhile.
     private static let renewal: Duration = .seconds(10)
-    /// An answer that took longer says less than what is known already.
-    private static let patience: Duration = .milliseconds(200)
 
     /// Makes the clock of this ledger.
     public init(_ ledger: any Ledger) {
@@ -24,17 +22,14 @@ public final class LedgerClock: Sendable {
 
     /// The moment by the ledger's clock.
     public var now: Timestamp {
-        guard let anchor = anchor.withLock({ $0 }) else { return .now }
-        return anchor.ledger + (ContinuousClock.now - anchor.here)
+        anchor.withLock { $0 }.now(askedWithin: .seconds(Int64.max)) ?? .now
     }
 
     /// Asks the ledger, unless it was asked a moment ago.
     public func refresh() async throws(LedgerError) {
+        if anchor.withLock({ $0 }).now(askedWithin: Self.renewal) != nil { return }
         let before = ContinuousClock.now
-        if let asked = anchor.withLock({ $0?.here }), before - asked < Self.renewal { return }
         let told = try await ledger.time()
-        let took = ContinuousClock.now - before
-        // The answer was made at some moment in between.
-        anchor.withLock { if $0 == nil || took < Self.patience { $0 = (told, before + took / 2) } }
+        anchor.withLock { $0.learn(told, askedAt: before) }
     }
 }
