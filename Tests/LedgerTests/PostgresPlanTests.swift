@@ -85,7 +85,14 @@ struct PostgresPlanTests {
                 ledger
             )
             #expect(record.contains("using callbacks_pkey") && !record.contains("Seq Scan"), "\(record)")
-            for text in [remote, heads, ahead, loads, tasks, keys, timings, owned] {
+            let (ids, bytes) = (PostgresList([MeshID()]), PostgresList([[UInt8(1)]]))
+            let advance = try await plan(
+                PostgresLedger.advance,
+                [ids, PostgresList([Int16(0)]), bytes, bytes, ids, ids, PostgresList([now]), bytes, bytes],
+                ledger
+            )
+            #expect(advance.contains("using runs_pkey") && advance.contains("using jobs_pkey"), "\(advance)")
+            for text in [remote, heads, ahead, loads, tasks, keys, timings, owned, advance] {
                 #expect(!text.contains("Seq Scan on jobs"), "\(text)")
             }
             await ledger.close()

@@ -96,7 +96,8 @@ extension PostgresLedger {
     /// clock.
     ///
     /// Otherwise the last line fails as "invalid datetime format", and with it the transaction: a statement of several
-    /// parts has no other way to undo itself. The server's log then says what happened.
+    /// parts has no other way to undo itself. The server's log then says what happened. (`state + 0`: or the plan walks
+    /// all running jobs, as there were none when it was made.)
     static let advance = PostgresStatement(
         "advance",
         """
@@ -110,7 +111,7 @@ extension PostgresLedger {
                 usage = coalesce(u.usage, j.usage)
             FROM unnest($5::uuid[], $6::uuid[], $7::timestamptz[], $8::bytea[], $9::bytea[])
                 AS u(id, lease, finished_at, result, usage)
-            WHERE j.id = u.id AND j.state = 1 AND j.lease = u.lease RETURNING 1
+            WHERE j.id = u.id AND j.state + 0 = 1 AND j.lease = u.lease RETURNING 1
         ), done AS (
             SELECT (SELECT count(*) FROM run) AS runs, (SELECT count(*) FROM job) AS jobs
         )
