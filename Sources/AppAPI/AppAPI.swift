@@ -152,7 +152,7 @@ public struct AppAPI: Sendable {
     }
 
     private func addMarketplace(to router: Router<MarketplaceContext>) {
-        let limit = TimeLimit(limit: settings.requestTimeout)
+        let limit = RouteTimeLimit(limit: settings.requestTimeout)
         let media = PayloadMedia(
             media: parts.media,
             client: parts.guardedHTTP,
@@ -180,7 +180,7 @@ public struct AppAPI: Sendable {
     }
 
     private func addMedia(to router: Router<MarketplaceContext>) {
-        let limit = TimeLimit(limit: settings.requestTimeout)
+        let limit = RouteTimeLimit(limit: settings.requestTimeout)
         let media = MediaRoutes(marketplace: marketplace)
         for path in ["", ":app/"] {
             add(.post, "\(path)upload", to: router, limit, media.upload)
@@ -197,7 +197,7 @@ public struct AppAPI: Sendable {
         _ method: HTTPRequest.Method,
         _ path: String,
         to router: Router<MarketplaceContext>,
-        _ limit: TimeLimit,
+        _ limit: RouteTimeLimit,
         _ handle: @escaping @Sendable (Request, MarketplaceContext) async throws -> Response
     ) {
         router.on(RouterPath(path), method: method) { request, context in

@@ -18,18 +18,13 @@ struct CallbackExchange: Sendable {
     ///
     /// Once the head is there the verdict stands: a long-winded or unfinished body does not undo a delivery.
     func run(_ request: TransferRequest) async throws(TransferError) -> TransferHead {
-        // A box for both children, since one of them ends while the other still reads.
+        // A box, since the head counts even if the time is over while the body is read.
         let head = Found()
         let failure: (any Error)?
+        let tooLate = TransferError(.timeout, "no answer within \(Quantity.text(timeout))")
         do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                defer { group.cancelAll() }
-                group.addTask { [client] in try await Self.exchange(request, client, head) }
-                group.addTask { [timeout] in
-                    try await Task.sleep(for: timeout)
-                    throw TransferError(.timeout, "no answer within \(Quantity.text(timeout))")
-                }
-                try await group.next()
+            try await TimeLimit.run(timeout, orThrow: tooLate) { [client] in
+                try await Self.exchange(request, client, head)
             }
             failure = nil
         } catch {

@@ -16,8 +16,10 @@ final class Outbox: Sendable {
     typealias Instant = ContinuousClock.Instant
 
     private struct Letter {
-        var completion: Completion
+        var job: JobID
         var message: Message
+        /// How many of the message's last bytes are a result for the result store; nil for none.
+        var result: Int?
         var sendings = 0
         var sendAgainAt: Instant
     }
@@ -84,17 +86,20 @@ final class Outbox: Sendable {
 
     /// The leases to ask the ledger about.
     var probes: [LeaseProbe] {
-        state.withLock { $0.letters.values.map { LeaseProbe(job: $0.completion.job, lease: $0.completion.lease) } }
+        state.withLock { $0.letters.map { LeaseProbe(job: $1.job, lease: $0) } }
     }
 
     /// Sends a completion, and keeps it until ``forget(_:)``.
     func send(_ completion: Completion, of job: Job) {
         let message = Message(queue: QueueName.completions(of: job), body: completion.body, trace: job.trace)
+        // What lies in the media store is not kept twice: a reader misses it and asks the ledger.
+        let hasResult = completion.failure == nil && completion.storedResult == nil
         let (mustStart, notice) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
             let wasNearlyFull = state.isNearlyFull
             state.letters[completion.lease] = Letter(
-                completion: completion,
+                job: completion.job,
                 message: message,
+                result: hasResult ? completion.result.count : nil,
                 sendAgainAt: .now + settings.resendInterval
             )
             state.bytes += message.body.count
@@ -171,9 +176,9 @@ final class Outbox: Sendable {
         Task { while let batch = takeBatch() { await publish(batch) } }
     }
 
-    private func takeBatch() -> [(completion: Completion, message: Message)]? {
+    private func takeBatch() -> [(lease: LeaseID, letter: Letter)]? {
         state.withLock { state in
-            var batch: [(Completion, Message)] = []
+            var batch: [(LeaseID, Letter)] = []
             var bytes = 0
             var taken = 0
             while taken < state.queue.count, batch.count < Self.batchCount, bytes < Self.batchBytes {
@@ -182,7 +187,7 @@ final class Outbox: Sendable {
                 guard let letter = state.letters[lease] else { continue }
                 state.letters[lease]?.sendings += 1
                 bytes += letter.message.body.count
-                batch.append((letter.completion, letter.message))
+                batch.append((lease, letter))
             }
             state.queue.removeFirst(taken)
             guard !batch.isEmpty else {
@@ -215,13 +220,14 @@ final class Outbox: Sendable {
         return joined
     }
 
-    private func publish(_ batch: [(completion: Completion, message: Message)]) async {
-        // What lies in the media store is not kept twice: a reader misses it and asks the ledger.
-        let results = batch.map(\.completion).filter { $0.failure == nil && $0.storedResult == nil }.map { completion in
-            (key: ResultKey(.job, completion.job, lease: completion.lease), value: completion.result)
+    private func publish(_ batch: [(lease: LeaseID, letter: Letter)]) async {
+        let results = batch.compactMap { lease, letter in
+            letter.result.map { size in
+                (key: ResultKey(.job, letter.job, lease: lease), value: Array(letter.message.body.suffix(size)))
+            }
         }
         if !results.isEmpty { ports.results.put(results, timeToLive: settings.resultTimeToLive) }
-        let messages = Self.joined(batch.map(\.message))
+        let messages = Self.joined(batch.map(\.letter.message))
         do throws(BrokerError) {
             do throws(BrokerError) {
                 try await ports.broker.publish(messages)

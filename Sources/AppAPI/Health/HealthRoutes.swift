@@ -54,7 +54,7 @@ struct HealthRoutes: Sendable {
 
     private func failure(_ ping: @escaping @Sendable () async throws -> Void) async -> String? {
         do {
-            try await TimeLimit(limit: .seconds(3)).run(ping)
+            try await RouteTimeLimit(limit: .seconds(3)).run(ping)
             return nil
         } catch is MarketplaceRefusal {
             return "no answer within 3 s"

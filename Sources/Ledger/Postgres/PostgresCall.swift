@@ -45,6 +45,7 @@ struct PostgresCall: Sendable {
     init(_ statement: PostgresStatement, _ parameters: [any PostgresParameter] = []) {
         self.statement = statement
         spans.reserveCapacity(parameters.count)
+        bytes.reserveCapacity(parameters.reduce(0) { $0 + $1.largeSize })
         for parameter in parameters {
             let start = bytes.count
             let isNull = parameter.append(to: &bytes)

@@ -17,6 +17,13 @@ protocol PostgresElement: PostgresParameter {
 protocol PostgresParameter: Sendable {
     /// Appends the value without its length; returns whether it is null.
     func append(to bytes: inout [UInt8]) -> Bool
+    /// About how many bytes it appends, if those are many: a batch of payloads is then written to one buffer, not to ever
+    /// larger ones.
+    var largeSize: Int { get }
+}
+
+extension PostgresParameter {
+    var largeSize: Int { 0 }
 }
 
 extension PostgresElement {
@@ -97,6 +104,7 @@ extension Timestamp: PostgresElement {
 
 extension Array: PostgresParameter where Element == UInt8 {}
 extension Array: PostgresElement where Element == UInt8 {
+    var largeSize: Int { count }
     static var oid: UInt32 { 17 }
     func encode(into bytes: inout [UInt8]) { bytes += self }
 }
@@ -107,6 +115,8 @@ struct PostgresList<Element: PostgresElement>: PostgresParameter {
 
     init(_ values: [Element]) { self.values = values }
     init(optional values: [Element?]) { self.values = values }
+
+    var largeSize: Int { 20 + values.reduce(0) { $0 + 20 + ($1?.largeSize ?? 0) } }
 
     func append(to bytes: inout [UInt8]) -> Bool {
         bytes.append(network: UInt32(values.isEmpty ? 0 : 1))

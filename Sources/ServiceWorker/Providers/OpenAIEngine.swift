@@ -88,7 +88,10 @@ public final class OpenAIEngine: Engine {
             let call = ChatCall(http: http, upstream: upstream, answerLimit: answerLimit, trace: work.trace)
             let body = chat.body(model: model, stream: isStreamed)
             do {
-                let answer = try await TimeLimit.run(upstream.timeout) {
+                let answer = try await TimeLimit.run(
+                    upstream.timeout,
+                    orThrow: UpstreamFailure.tooLong(upstream.timeout)
+                ) {
                     try await call.run(body: body) { if isStreamed { partial.add($0) } }
                 }
                 partial.finish()

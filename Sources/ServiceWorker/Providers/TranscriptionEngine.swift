@@ -109,7 +109,10 @@ public final class TranscriptionEngine: Engine {
             let call = settings.call(upstream, input, audio, http: http, trace: trace)
             let begin = ContinuousClock.now
             do {
-                let transcript = try await TimeLimit.run(upstream.timeout) { try await self.run(call) }
+                let transcript = try await TimeLimit.run(
+                    upstream.timeout,
+                    orThrow: UpstreamFailure.tooLong(upstream.timeout)
+                ) { try await self.run(call) }
                 context.usage(transcript.usage)
                 attempts.append(TranscriptionAttempt(upstream, .success(transcript), ContinuousClock.now - begin))
             } catch {

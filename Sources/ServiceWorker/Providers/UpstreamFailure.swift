@@ -30,6 +30,11 @@ struct UpstreamFailure: Error, Sendable, Hashable {
         self.status = status
     }
 
+    /// No answer within the time limit.
+    static func tooLong(_ limit: Duration) -> UpstreamFailure {
+        UpstreamFailure(.passing, "it took longer than \(Quantity.text(limit))")
+    }
+
     /// An answer that can't be what was asked for.
     static func unreadable(_ message: String) -> UpstreamFailure { UpstreamFailure(.passing, message) }
 

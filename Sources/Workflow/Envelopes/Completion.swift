@@ -105,18 +105,26 @@ public struct Completion: Sendable, Hashable {
 
     /// The message's body; the task comes first, see ``task(ofBody:)``.
     public var body: [UInt8] {
-        var head: JSON = task.map { ["task": .string($0.description)] } ?? [:]
-        head = head.adding("job", .string(job.description)).adding("lease", .string(lease.description))
-            .adding("ms", .number(JSONNumber(runMilliseconds)))
-        if let usage, !usage.isEmpty { head = head.adding("usage", usage.json) }
+        var head = JSONObject()
+        if let task { head["task"] = .string(task.description) }
+        head["job"] = .string(job.description)
+        head["lease"] = .string(lease.description)
+        head["ms"] = .number(JSONNumber(runMilliseconds))
+        if let usage, !usage.isEmpty { head["usage"] = usage.json }
         if let failure {
-            head = head.adding("error", failure.error.json).adding("died", .bool(failure.handlerDied))
+            head["error"] = failure.error.json
+            head["died"] = .bool(failure.handlerDied)
         }
         if let storedResult {
-            head = head.adding("resultMedia", .string(storedResult.reference))
-                .adding("resultSize", .number(JSONNumber(storedResult.size)))
+            head["resultMedia"] = .string(storedResult.reference)
+            head["resultSize"] = .number(JSONNumber(storedResult.size))
         }
-        return head.bytes + [UInt8(ascii: "\n")] + result
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(256 + result.count)
+        JSON.object(head).write(to: &bytes)
+        bytes.append(UInt8(ascii: "\n"))
+        bytes += result
+        return bytes
     }
 
     /// Reads a message's body.
