@@ -55,24 +55,20 @@ public struct Settling {
     /// Judges settlements against the locked rows.
     ///
     /// - Parameters:
-    ///   - now: the ledger's clock.
-    ///   - jobs: the locked rows of the settlements' jobs.
-    ///   - runs: the locked runs of these jobs' tasks and of `tasks`.
+    ///   - rows: those of the settlements' jobs and runs, and of `tasks`.
     ///   - definitions: those the ledger has at hand, by hash.
     public init(
         settlements: [Settlement],
         tasks: [TaskSettlement],
         finishing: any RunFinishing,
-        now: Timestamp,
-        jobs: [JobID: Job],
-        runs: [TaskID: (task: TaskRecord, run: Run)],
+        rows: SettleRows,
         definitions: [String: WorkflowDefinition] = [:]
     ) {
         self.finishing = finishing
-        self.now = now
-        self.runs = runs
+        now = rows.now
+        runs = rows.runs
         self.definitions = definitions.mapValues { .success($0) }
-        var jobs = jobs
+        var jobs = rows.jobs
         var updates: [JobID: SettleWrites.JobUpdate] = [:]
         var order: [JobID] = []
         for settlement in settlements {

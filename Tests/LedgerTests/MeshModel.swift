@@ -173,16 +173,15 @@ struct MeshModel {
     }
 
     mutating func settle(_ settlements: [Settlement], tasks events: [TaskSettlement] = []) -> SettleOutcome {
-        var named: [JobID: Job] = [:]
-        for settlement in settlements { named[settlement.job] = jobs[settlement.job]?.job }
-        let ids = Set(named.values.compactMap(\.task) + events.map(\.task))
+        var rows = SettleRows(now: now)
+        for settlement in settlements { rows.jobs[settlement.job] = jobs[settlement.job]?.job }
+        let ids = Set(rows.jobs.values.compactMap(\.task) + events.map(\.task))
+        rows.runs = tasks.filter { ids.contains($0.key) }
         var settling = Settling(
             settlements: settlements,
             tasks: events,
             finishing: ModelFinishing(),
-            now: now,
-            jobs: named,
-            runs: tasks.filter { ids.contains($0.key) },
+            rows: rows,
             definitions: byHash
         )
         while true {

@@ -38,7 +38,7 @@ extension PostgresLedger {
     ) async throws(LedgerError) -> SettleOutcome {
         let isAllKnown = tasks.isEmpty && known.count == settlements.count
         if isAllKnown, let now = serverClock.withLock({ $0 }).now(askedWithin: .seconds(60)) {
-            let rows = PostgresSettleRows(known: known, now: now)
+            let rows = SettleRows(known: known, now: now)
             var settling = settling(settlements, tasks: tasks, finishing: finishing, rows)
             // What asks for more is settled in a transaction of several steps.
             if case .write(let writes) = settling.next() {
@@ -71,7 +71,7 @@ extension PostgresLedger {
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
         finishing: any RunFinishing,
-        _ rows: PostgresSettleRows
+        _ rows: SettleRows
     ) -> Settling {
         let definitions = definitions.withLock { cache in
             var known: [String: WorkflowDefinition] = [:]
@@ -82,9 +82,7 @@ extension PostgresLedger {
             settlements: settlements,
             tasks: tasks,
             finishing: finishing,
-            now: rows.now,
-            jobs: rows.jobs,
-            runs: rows.runs,
+            rows: rows,
             definitions: definitions
         )
     }
@@ -95,7 +93,7 @@ extension PostgresLedger {
         tasks: [TaskID],
         besides known: [JobID: KnownRuns.Entry],
         on connection: isolated PostgresConnection
-    ) async throws(LedgerError) -> PostgresSettleRows {
+    ) async throws(LedgerError) -> SettleRows {
         let (jobIDs, taskIDs) = (PostgresList(Set(jobs).sorted()), PostgresList(Set(tasks).sorted()))
         let before = ContinuousClock.now
         let locked = try await connection.run(
@@ -109,7 +107,7 @@ extension PostgresLedger {
         guard locked.count == 5 else { throw LedgerError(.corrupt, "a lock without an answer") }
         let now = try locked[4].map { row throws(LedgerError) in try row.moment() }.first ?? .now
         serverClock.withLock { $0.learn(now, askedAt: before) }
-        var rows = PostgresSettleRows(known: known, now: now)
+        var rows = SettleRows(known: known, now: now)
         for job in try locked[2].map(PostgresJobColumns.read) { rows.jobs[job.id] = job }
         let read = try locked[3].map { row throws(LedgerError) in
             (try PostgresTaskColumns.read(&row), try PostgresTaskColumns.readRun(&row))

@@ -15,7 +15,7 @@ extension PostgresLedger {
     ///   - end: what ends the transaction that is open; nil where there is none and the round trip is one.
     func write(
         _ writes: SettleWrites,
-        _ rows: PostgresSettleRows,
+        _ rows: SettleRows,
         attempts: [JobID: AttemptRecord],
         in end: PostgresStatement?,
         on connection: isolated PostgresConnection

@@ -103,39 +103,62 @@ extension SQLiteLedger {
         finishing: any RunFinishing,
         going known: [JobID: KnownRuns.Entry]
     ) async throws(LedgerError) -> SettleOutcome {
-        let (outcome, writes, runs) = try await write { [self] db in
-            let now = clock()
-            var jobs = known.mapValues(\.job)
-            for settlement in settlements where jobs[settlement.job] == nil {
-                jobs[settlement.job] = try JobRows.find(settlement.job, db)
+        if tasks.isEmpty, known.count == settlements.count {
+            let rows = SettleRows(known: known, now: clock())
+            var settling = self.settling(settlements, tasks: tasks, finishing: finishing, rows)
+            // The one writer has enough to do: what needs no row is worked out before it is its turn.
+            if case .write(let writes) = settling.next() {
+                let outcome = try await write { [self] db in try perform(writes, rows, db) }
+                self.known.note(writes, of: rows.runs)
+                return outcome
             }
-            var runs: [TaskID: (task: TaskRecord, run: Run)] = [:]
-            for entry in known.values { runs[entry.task.id] = (entry.task, entry.run) }
-            for id in Set(jobs.values.compactMap(\.task) + tasks.map(\.task)) where runs[id] == nil {
-                runs[id] = try TaskRows.find(id, db).map { ($0.task, $0.run) }
-            }
-            let hashes = Set(runs.values.map(\.task.definition))
-            var settling = Settling(
-                settlements: settlements,
-                tasks: tasks,
-                finishing: finishing,
-                now: now,
-                jobs: jobs,
-                runs: runs,
-                definitions: knownDefinitions(hashes)
-            )
+        }
+        let (outcome, writes, rows) = try await write { [self] db in
+            let rows = try find(settlements, tasks: tasks, besides: known, db)
+            var settling = self.settling(settlements, tasks: tasks, finishing: finishing, rows)
             while true {
                 switch settling.next() {
                 case .needs(let needs): try supply(needs, to: &settling, db)
                 case .write(let writes):
-                    let outcome = try perform(writes, known, runs, at: now, db)
-                    try JobHistory.note(settlements, writes.outcome.verdicts, before: jobs, at: now, db)
-                    return (outcome, writes, runs)
+                    let outcome = try perform(writes, rows, db)
+                    try JobHistory.note(settlements, writes.outcome.verdicts, before: rows.jobs, at: rows.now, db)
+                    return (outcome, writes, rows)
                 }
             }
         }
-        self.known.note(writes, of: runs)
+        self.known.note(writes, of: rows.runs)
         return outcome
+    }
+
+    private func settling(
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        finishing: any RunFinishing,
+        _ rows: SettleRows
+    ) -> Settling {
+        Settling(
+            settlements: settlements,
+            tasks: tasks,
+            finishing: finishing,
+            rows: rows,
+            definitions: knownDefinitions(Set(rows.runs.values.map(\.task.definition)))
+        )
+    }
+
+    private func find(
+        _ settlements: [Settlement],
+        tasks: [TaskSettlement],
+        besides known: [JobID: KnownRuns.Entry],
+        _ db: Database
+    ) throws -> SettleRows {
+        var rows = SettleRows(known: known, now: clock())
+        for settlement in settlements where rows.jobs[settlement.job] == nil {
+            rows.jobs[settlement.job] = try JobRows.find(settlement.job, db)
+        }
+        for id in Set(rows.jobs.values.compactMap(\.task) + tasks.map(\.task)) where rows.runs[id] == nil {
+            rows.runs[id] = try TaskRows.find(id, db).map { ($0.task, $0.run) }
+        }
+        return rows
     }
 
     private func supply(_ needs: Settling.Needs, to settling: inout Settling, _ db: Database) throws {
@@ -185,14 +208,12 @@ extension SQLiteLedger {
 
     private func perform(
         _ writes: SettleWrites,
-        _ known: [JobID: KnownRuns.Entry],
-        _ runs: [TaskID: (task: TaskRecord, run: Run)],
-        at now: Timestamp,
+        _ rows: SettleRows,
         _ db: Database
     ) throws -> SettleOutcome {
         var outcome = writes.outcome
         for update in writes.jobs {
-            if known[update.job.id] != nil {
+            if rows.known[update.job.id] != nil {
                 try JobRows.complete(update, db)
             } else {
                 try JobRows.update(update.job, result: update.result, usage: update.usage, db)
@@ -200,10 +221,14 @@ extension SQLiteLedger {
         }
         // Before the cancellations: a run that ends in the step that made jobs leaves none of them waiting.
         for record in writes.created {
-            try JobRows.insert(record, user: record.job.task.flatMap { runs[$0] }.map { JobRows.user(of: $0.task) }, db)
+            try JobRows.insert(
+                record,
+                user: record.job.task.flatMap { rows.runs[$0] }.map { JobRows.user(of: $0.task) },
+                db
+            )
         }
-        for cancellation in writes.cancellations { outcome.cancelled += try cancel(cancellation, at: now, db) }
-        let before = Dictionary(known.values.map { ($0.task.id, $0.run) }) { first, _ in first }
+        for cancellation in writes.cancellations { outcome.cancelled += try cancel(cancellation, at: rows.now, db) }
+        let before = Dictionary(rows.known.values.map { ($0.task.id, $0.run) }) { first, _ in first }
         for (task, run) in writes.runs { try TaskRows.advance(task, from: before[task], to: run, db) }
         for task in writes.finished { try TaskRows.finish(task, db) }
         for callback in writes.callbacks { try CallbackRows.insert(callback, db) }
