@@ -22,7 +22,7 @@ public final class KnownRuns: Sendable {
         public var job: Job
 
         /// About how much memory it takes, in bytes.
-        var size: Int { task.payload.count + 2048 }
+        var size: Int { task.payload.count + 1280 }
     }
 
     /// The older half goes when the younger one is full.
@@ -51,7 +51,7 @@ public final class KnownRuns: Sendable {
     /// Makes one that knows nothing.
     ///
     /// - Parameter limit: how much memory it may take, in bytes, give or take.
-    public init(limit: Int = 16 << 20) {
+    public init(limit: Int = 24 << 20) {
         self.limit = limit
     }
 

@@ -54,7 +54,7 @@ struct KnownRunsTests {
         let found = requests.map { !known.find([.completion($0.jobs[0].job.id, MeshID())]).isEmpty }
         #expect(found.last == true)
         #expect(found.first == false)
-        #expect((10...34).contains(found.count { $0 }))
+        #expect((15...45).contains(found.count { $0 }))
         let giant = fixture.request(fixture.chain, payload: "\"\(String(repeating: "x", count: 60_000))\"")
         known.note(accepted: [giant])
         #expect(known.find([.completion(giant.jobs[0].job.id, MeshID())]).isEmpty)

@@ -42,7 +42,7 @@ struct BacklogWatch: Service {
     private func repeatedly(_ complaint: Logger.Message, _ read: () async throws -> Void) async {
         var failures = 0
         // What new tasks are refused by must not be old.
-        var pace = CostPace(share: 0.1, longest: .seconds(2))
+        var pace = CostPace(share: 0.05, longest: .seconds(3))
         for turn in 0... {
             do {
                 if turn.isMultiple(of: 2) || gauge.isPressed || failures > 0, pace.isDue(at: .now) {

@@ -89,7 +89,7 @@ struct TicketLoop: Service {
 
     private func keepTickets(after turns: AsyncStream<Void>) async {
         var isFailing = false
-        var pace = CostPace(share: 0.05, longest: .seconds(2))
+        var pace = CostPace(share: 0.03, longest: .seconds(4))
         for await _ in turns where pace.isDue(at: .now) {
             let start = ContinuousClock.now
             do {
