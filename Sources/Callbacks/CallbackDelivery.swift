@@ -174,7 +174,9 @@ public struct CallbackDelivery: Sendable {
         }
         // A client's URL gets the signature alone, never a credential that it could use against us.
         guard callback.app != CallbackRecord.directApp else { return headers }
-        if let origin = URLOrigin(callback.url), tokenOrigins.contains(origin), let token = token(callback.app) {
+        if !tokenOrigins.isEmpty, let origin = URLOrigin(callback.url), tokenOrigins.contains(origin),
+            let token = token(callback.app)
+        {
             headers.append(("x-marketplace-token", token))
         }
         return headers

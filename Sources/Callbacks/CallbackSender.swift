@@ -107,8 +107,9 @@ public final class CallbackSender: Service {
     private let delivery: CallbackDelivery
     private let renewal: Duration
     private let state = Mutex(State())
-    private let starts: AsyncStream<CallbackRecord>
-    private let start: AsyncStream<CallbackRecord>.Continuation
+    private typealias Start = (callback: CallbackRecord, receiver: String)
+    private let starts: AsyncStream<Start>
+    private let start: AsyncStream<Start>.Continuation
 
     /// Makes a sender; it takes callbacks from the start and sends them while it runs.
     ///
@@ -191,7 +192,7 @@ public final class CallbackSender: Service {
             let count = state.held.count - before
             return (Self.takeStartable(&state, now), count)
         }
-        for callback in ready { start.yield(callback) }
+        for next in ready { start.yield(next) }
         return count
     }
 
@@ -200,9 +201,9 @@ public final class CallbackSender: Service {
         async let _ = keepHolding()
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
-                for await callback in starts {
+                for await (callback, receiver) in starts {
                     group.addTask { [self] in
-                        await delivery.attempt(callback) { isAnswered in ended(callback, isAnswered) }
+                        await delivery.attempt(callback) { isAnswered in ended(receiver, isAnswered) }
                         recorded(callback)
                     }
                 }
@@ -223,8 +224,7 @@ public final class CallbackSender: Service {
     }
 
     /// An attempt ended: its receiver may be sent another.
-    private func ended(_ callback: CallbackRecord, _ isAnswered: Bool) {
-        let name = Self.receiver(of: callback)
+    private func ended(_ name: String, _ isAnswered: Bool) {
         let ready = state.withLock { state in
             if !isAnswered {
                 state.proven.remove(name)
@@ -237,7 +237,7 @@ public final class CallbackSender: Service {
             Self.lineUp(name, &state)
             return Self.takeStartable(&state, .now)
         }
-        for callback in ready { start.yield(callback) }
+        for next in ready { start.yield(next) }
     }
 
     /// What came of an attempt is recorded: only now its place is free, lest many be sent in vain while the ledger is
@@ -247,7 +247,7 @@ public final class CallbackSender: Service {
             state.end(callback.id)
             return Self.takeStartable(&state, .now)
         }
-        for callback in ready { start.yield(callback) }
+        for next in ready { start.yield(next) }
     }
 
     /// Puts a receiver into the line when it may start another callback, and forgets it when it has none.
@@ -272,8 +272,8 @@ public final class CallbackSender: Service {
     }
 
     /// Takes what may start now, one callback of each receiver after the other.
-    private static func takeStartable(_ state: inout State, _ now: ContinuousClock.Instant) -> [CallbackRecord] {
-        var ready: [CallbackRecord] = []
+    private static func takeStartable(_ state: inout State, _ now: ContinuousClock.Instant) -> [Start] {
+        var ready: [Start] = []
         while let name = next(&state) {
             state.receivers[name]?.isInLine = false
             let isToUnproven = !state.proven.contains(name)
@@ -285,7 +285,7 @@ public final class CallbackSender: Service {
                 }
                 state.receivers[name]?.active += 1
                 state.begin(callback.id, isToUnproven: isToUnproven)
-                ready.append(callback)
+                ready.append((callback, name))
                 break
             }
             lineUp(name, &state)

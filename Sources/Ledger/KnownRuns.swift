@@ -34,8 +34,9 @@ public final class KnownRuns: Sendable {
         subscript(job: JobID) -> Entry? { young[job] ?? old[job] }
 
         mutating func put(_ entry: Entry, limit: Int) {
-            if youngSize + entry.size > limit { (old, young, youngSize) = (young, [:], 0) }
             guard entry.size <= limit else { return }
+            remove(entry.job.id)
+            if youngSize + entry.size > limit { (old, young, youngSize) = (young, [:], 0) }
             young[entry.job.id] = entry
             youngSize += entry.size
         }

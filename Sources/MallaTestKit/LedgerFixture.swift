@@ -6,12 +6,14 @@ public import Ledger
 public import Plumbing
 public import Workflow
 
-/// A ledger under test with an app of three workflows, and short words for what cases do with it.
+/// A ledger under test with an app of four workflows, and short words for what cases do with it.
 public struct LedgerFixture: Sendable {
     /// The ledger.
     public let ledger: any Ledger
     /// Two stages in a row, `first` (service `alpha`) and `second` (service `beta`); the output is `second`'s.
     public let chain: WorkflowDefinition
+    /// The same stages as ``chain``; the output is both stages', `{first, second}`.
+    public let relay: WorkflowDefinition
     /// `items`, a fan-out over 0..<n that all must succeed, then the output `{items}`.
     public let fanAll: WorkflowDefinition
     /// `items`, a fan-out over 0..<n of which one must succeed, then the output `{items, errors}`.
@@ -30,9 +32,10 @@ public struct LedgerFixture: Sendable {
         self.advanceClock = advanceClock
         let definitions = try LedgerWorkflows.all()
         chain = definitions.chain
+        relay = definitions.relay
         fanAll = definitions.fanAll
         fanSome = definitions.fanSome
-        try await ledger.store(definitions: [chain, fanAll, fanSome])
+        try await ledger.store(definitions: [chain, relay, fanAll, fanSome])
     }
 
     /// Lets time pass for the ledger.

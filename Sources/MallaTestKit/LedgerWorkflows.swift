@@ -17,6 +17,12 @@ public enum LedgerWorkflows {
               first: { service: alpha, input: { $ref: "request#" }, retry: { max_attempts: 2, backoff: 1s } }
               second: { service: beta, input: { $ref: "first#" }, timeout: 30s }
             output: { type: META_DATA, data: { $ref: "second#" } }
+          relay:
+            description: Two stages in a row whose outputs are both wanted in the end.
+            stages:
+              first: { service: alpha, input: { $ref: "request#" } }
+              second: { service: beta, input: { $ref: "first#" } }
+            output: { type: META_DATA, data: { first: { $ref: "first#" }, second: { $ref: "second#" } } }
           fan-all:
             description: n items that all must succeed.
             stages:
@@ -39,9 +45,9 @@ public enum LedgerWorkflows {
               data: { items: { $ref: "items#" }, errors: { $ref: "items!errors#" } }
         """
 
-    /// Parses the three workflows.
+    /// Parses the workflows.
     public static func all() throws -> (
-        chain: WorkflowDefinition, fanAll: WorkflowDefinition, fanSome: WorkflowDefinition
+        chain: WorkflowDefinition, relay: WorkflowDefinition, fanAll: WorkflowDefinition, fanSome: WorkflowDefinition
     ) {
         let services = ["alpha", "beta"].map {
             ServiceDefinition(name: $0, engine: .native(handler: "echo", options: [:]))
@@ -50,6 +56,6 @@ public enum LedgerWorkflows {
         func method(_ name: String) throws -> WorkflowDefinition {
             try unwrap(app.methods[name], "method \(name)")
         }
-        return (try method("chain"), try method("fan-all"), try method("fan-some"))
+        return (try method("chain"), try method("relay"), try method("fan-all"), try method("fan-some"))
     }
 }

@@ -34,7 +34,7 @@ final class Alarms: Sendable {
         state.withLock { state in
             state.lastID += 1
             state.waiting[state.lastID] = (instant, ring)
-            if state.wakesAt.map({ instant + Self.slack < $0 }) ?? true { sleep(until: instant, &state) }
+            if state.wakesAt.map({ instant + Self.slack < $0 }) ?? true { sleep(until: instant + Self.slack, &state) }
             return state.lastID
         }
     }
@@ -48,19 +48,21 @@ final class Alarms: Sendable {
         state.wakesAt = instant
         // Nobody's child: it serves whoever waits, and ends by itself when nobody does.
         state.sleeper = Task.detached { [self] in
-            do { try await Task.sleep(until: instant + Self.slack / 2, clock: .continuous) } catch { return }
-            wake()
+            do { try await Task.sleep(until: instant, clock: .continuous) } catch { return }
+            wake(at: instant)
         }
     }
 
-    private func wake() {
+    private func wake(at instant: Instant) {
         let now = ContinuousClock.now
         let due = state.withLock { state -> [@Sendable () -> Void] in
+            // Its cancellation came too late: another sleeper has taken its place.
+            guard state.wakesAt == instant else { return [] }
             let due = state.waiting.filter { $0.value.at <= now }
             for id in due.keys { state.waiting[id] = nil }
             (state.wakesAt, state.sleeper) = (nil, nil)
-            if let next = state.waiting.values.lazy.map(\.at).min() { sleep(until: next, &state) }
-            return due.sorted { $0.key < $1.key }.map(\.value.ring)
+            if let next = state.waiting.values.lazy.map(\.at).min() { sleep(until: next + Self.slack, &state) }
+            return due.values.sorted { $0.at < $1.at }.map(\.ring)
         }
         for ring in due { ring() }
     }

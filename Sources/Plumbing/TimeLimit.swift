@@ -4,10 +4,13 @@
 
 /// Ends work that takes too long.
 public enum TimeLimit {
-    /// Runs work, and cancels it when it takes longer than `limit`; returns when it has ended.
+    /// Runs work, and cancels it when it takes too long; returns when it has ended either way.
     ///
-    /// - Parameter error: what the work has failed with when its time was over.
-    /// - Throws: `error` when the time was over, else what the work throws; a cancelled caller cancels the work.
+    /// - Parameters:
+    ///   - limit: how long it may take.
+    ///   - error: what is thrown when it took longer, whatever came of it then.
+    ///   - work: the work; a cancelled caller cancels it as well.
+    /// - Throws: `error`, or what the work throws.
     public static func run<Value: Sendable>(
         _ limit: Duration,
         orThrow error: @autoclosure () -> any Error,
@@ -22,10 +25,7 @@ public enum TimeLimit {
             task.cancel()
         }
         let isOver = !Alarms.shared.lift(alarm)
-        switch result {
-        case .success(let value): return value
-        case .failure where isOver && !Task.isCancelled: throw error()
-        case .failure(let failure): throw failure
-        }
+        if isOver, !Task.isCancelled { throw error() }
+        return try result.get()
     }
 }

@@ -7,6 +7,11 @@ public import FoundationEssentials
 #else
 public import Foundation
 #endif
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 
 /// A moment in microseconds since 1970-01-01T00:00:00Z.
 public struct Timestamp: Sendable, Hashable, Comparable, Codable {
@@ -47,12 +52,36 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     }
 
     /// The moment in RFC 3339 with milliseconds, in UTC: `2026-11-21T00:05:16.261Z`.
+    ///
+    /// One that RFC 3339 can't write, outside the years 0 to 9999, is written as the nearest that it can.
     public var rfc3339: String {
-        // Floored by hand: a formatter would round 59.9996 s up to the next minute's 60.000.
-        let milliseconds = microseconds >= 0 ? microseconds / 1000 : (microseconds - 999) / 1000
-        // A tenth of a millisecond more: the nearest Double may lie just below, and the formatter cuts off.
-        return Date(timeIntervalSince1970: (Double(milliseconds) + 0.1) / 1000)
-            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        // By hand, as every answer and callback has one: Foundation's formatter takes a hundred times as long.
+        let range = Int64(Self.fourDigitYears.lowerBound) * 1000..<Int64(Self.fourDigitYears.upperBound) * 1000
+        let rounded = microseconds / 1000 - (microseconds % 1000 < 0 ? 1 : 0)
+        let milliseconds = min(max(rounded, range.lowerBound), range.upperBound - 1)
+        let fraction = ((milliseconds % 1000) + 1000) % 1000
+        var seconds = time_t((milliseconds - fraction) / 1000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        let fields: [(value: Int, width: Int, end: UInt8)] = [
+            (Int(parts.tm_year) + 1900, 4, UInt8(ascii: "-")), (Int(parts.tm_mon) + 1, 2, UInt8(ascii: "-")),
+            (Int(parts.tm_mday), 2, UInt8(ascii: "T")), (Int(parts.tm_hour), 2, UInt8(ascii: ":")),
+            (Int(parts.tm_min), 2, UInt8(ascii: ":")), (Int(parts.tm_sec), 2, UInt8(ascii: ".")),
+            (Int(fraction), 3, UInt8(ascii: "Z")),
+        ]
+        return String(unsafeUninitializedCapacity: 24) { buffer in
+            var next = 0
+            for (value, width, end) in fields {
+                var rest = value
+                for place in (next..<next + width).reversed() {
+                    buffer[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                    rest /= 10
+                }
+                buffer[next + width] = end
+                next += width + 1
+            }
+            return next
+        }
     }
 
     /// The moment as a `Date`.

@@ -39,10 +39,10 @@ final class Outbox: Sendable {
         var isFull: Bool { letters.count >= limit || bytes >= Outbox.fullBytes }
         var isNearlyFull: Bool { letters.count >= limit / 4 * 3 || bytes >= Outbox.fullBytes / 4 * 3 }
 
-        /// While somebody settles, half of what is settled from beat to beat: looks between them tell early enough.
+        /// While somebody settles, three quarters of what is settled from beat to beat: looks between them tell early enough.
         private var limit: Int {
             let settled = max(settled, settledSince)
-            return settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled / 2))
+            return settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled / 4 * 3))
         }
     }
 
@@ -55,7 +55,7 @@ final class Outbox: Sendable {
     ///
     /// Beyond that the worker stays only so far ahead of whoever settles: every job that runs or ran and is not settled
     /// costs the ledger a look with each beat and each turn of the timers, and a job done early ends no task earlier.
-    private static let leastAhead = 3000
+    private static let leastAhead = 4000
     private static let fullBytes = 256 * 1024 * 1024
 
     private let ports: WorkerPorts

@@ -60,6 +60,21 @@ struct KnownRunScenario: Sendable, CustomTestStringConvertible {
             let seconds = try await mine.work("beta") { _ in .success("{}") }
             #expect(seconds.flatMap(\.finished).count == 49)
         },
+        KnownRunScenario(testDescription: "what is known is stale, and comes with what is not known") { mine, other in
+            let stale = try await mine.accept(mine.chain)
+            _ = try await other.accept(other.chain)
+            let claimed = try await mine.claim(2)
+            try await other.settle(task: stale, .cancelled)
+            let outcome = try await mine.settle(all: claimed.map { .completion($0.job.id, $0.lease) })
+            #expect(outcome.verdicts.sorted { "\($0)" < "\($1)" } == [.applied(.succeeded), .stale])
+            #expect(outcome.ready.count == 1)
+        },
+        KnownRunScenario(testDescription: "an earlier stage's output is read for the end") { mine, _ in
+            _ = try await mine.accept(mine.relay)
+            _ = try await mine.work("alpha") { _ in .success("{\"a\":1}") }
+            let ends = try await mine.work("beta") { _ in .success("{\"b\":2}") }.flatMap(\.finished)
+            #expect(ends.map(\.output) == [Array("{\"first\":{\"a\":1},\"second\":{\"b\":2}}".utf8)])
+        },
         KnownRunScenario(testDescription: "failed attempts, then a success: the counters stay") { mine, other in
             let task = try await mine.accept(mine.chain)
             let first = try await mine.claimOne()
@@ -106,22 +121,33 @@ struct KnownRunScenario: Sendable, CustomTestStringConvertible {
         var tasks: [TaskID] = []
         for _ in 0..<12 { tasks.append(try await both[Int.random(in: 0...1, using: &dice)].accept(mine.chain)) }
         var sent: [Settlement] = []
+        var outcomes: [SettleOutcome] = []
         for service in ["alpha", "beta"] {
             while true {
                 let some = Int.random(in: 1...5, using: &dice)
                 let claimed = try await both[Int.random(in: 0...1, using: &dice)].claim(some, service: service)
                 if claimed.isEmpty { break }
                 if Int.random(in: 0..<6, using: &dice) == 0, let task = tasks.randomElement(using: &dice) {
-                    try await both[Int.random(in: 0...1, using: &dice)].settle(task: task, .cancelled)
+                    outcomes.append(try await both[Int.random(in: 0...1, using: &dice)].settle(task: task, .cancelled))
                 }
                 let batch = claimed.map { Settlement.completion($0.job.id, $0.lease) }
                 sent += batch
                 let repeats = sent.filter { _ in Int.random(in: 0..<8, using: &dice) == 0 }
                 async let one = mine.settle(all: batch + repeats)
                 async let two = other.settle(all: repeats.reversed())
-                _ = try await (one, two)
+                outcomes += try await [one, two]
             }
         }
+        // Whatever follows a commit follows it once.
+        #expect(outcomes.flatMap(\.finished).map(\.id).sorted() == tasks.sorted(), "seed \(seed)")
+        let ready = outcomes.flatMap(\.ready).map(\.id)
+        #expect(Set(ready).count == ready.count, "seed \(seed)")
+        let succeeded = outcomes.flatMap(\.verdicts).count { $0 == .applied(.succeeded) }
+        var ended = 0
+        for task in tasks {
+            ended += try await mine.ledger.jobs(ofTask: task, limit: 10).count { $0.state == .succeeded }
+        }
+        #expect(succeeded == ended, "seed \(seed)")
         for task in tasks {
             let view = try await mine.view(task)
             #expect([.succeeded, .cancelled].contains(view.task.state), "seed \(seed)")

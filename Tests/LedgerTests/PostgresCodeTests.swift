@@ -22,4 +22,13 @@ import Testing
     func aCodeTellsWhetherToTryAgain(state: String, code: LedgerError.Code) {
         #expect(LedgerError(sqlState: state, message: "m", in: nil).code == code)
     }
+
+    @Test func aRaceThatAStatementNamesIsTriedAgain() {
+        let racy = PostgresStatement("racy", "SELECT 1", race: "22P02")
+        #expect(LedgerError(sqlState: "22P02", message: "m", in: racy).code == .conflict)
+        #expect(LedgerError(sqlState: "23505", message: "m", in: racy).code == .misuse)
+        let plain = PostgresStatement("plain", "SELECT 1")
+        #expect(LedgerError(sqlState: "22P02", message: "m", in: plain).code == .misuse)
+        #expect(LedgerError(sqlState: "", message: "m", in: plain).code == .unavailable)
+    }
 }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Foundation
+import MallaTestKit
 import Plumbing
 import Testing
 
@@ -122,6 +124,25 @@ struct TimestampTests {
 }
 
 struct EndlessTimeTests {
+    @Test func timesAreWrittenAsFoundationWritesThem() {
+        var dice = SeededGenerator(seed: 3339)
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        // From 1583 on: before, Foundation counts by the Julian calendar, which RFC 3339 does not know.
+        let first = Int64(-12_212_553_600_000)
+        let edges: [Int64] = [first, -1, 0, 1, 951_782_400_000, 1_709_164_800_000, 253_402_300_799_999]
+        for milliseconds in edges + (0..<2000).map({ _ in .random(in: first..<253_402_300_800_000, using: &dice) }) {
+            let written = Timestamp(microseconds: milliseconds * 1000 + 999).rfc3339
+            // Foundation cuts off, and the nearest Double may lie just below.
+            let date = Date(timeIntervalSince1970: (Double(milliseconds) + 0.1) / 1000)
+            #expect(written == date.formatted(style))
+        }
+    }
+
+    @Test func whatRFC3339CannotWriteIsTheNearestThatItCan() {
+        #expect(Timestamp(microseconds: .max).rfc3339 == "9999-12-31T23:59:59.999Z")
+        #expect(Timestamp(microseconds: .min).rfc3339 == "0000-01-01T00:00:00.000Z")
+    }
+
     /// Strangers write these: a receiver into `Retry-After`, a client into `run_after`.
     @Test(arguments: [
         "498490-11-06T10:49:32Z", "99999999-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "-99999999-01-01T00:00:00Z",

@@ -47,19 +47,22 @@ struct CommitFollowUp: SettledFollowUp {
     private func finished(_ tasks: [TaskRecord]) {
         guard !tasks.isEmpty else { return }
         backlog.end(tasks)
+        // A metric is looked up by its words: once for all tasks of a kind.
+        for (kind, alike) in Dictionary(grouping: tasks, by: { [$0.app, $0.method, $0.state.rawValue] }) {
+            Counter(label: "malla_tasks_finished_total", dimensions: [("app", kind[0]), ("state", kind[2])])
+                .increment(by: alike.count)
+            let duration = Timer(
+                label: "malla_task_duration_seconds",
+                dimensions: [("app", kind[0]), ("method", kind[1])]
+            )
+            for task in alike { duration.recordMicroseconds(Self.duration(of: task).wholeMicroseconds) }
+        }
         for task in tasks {
-            let duration = (task.finishedAt ?? .now) - task.createdAt
-            Counter(
-                label: "malla_tasks_finished_total",
-                dimensions: [("app", task.app), ("state", task.state.rawValue)]
-            ).increment()
-            Timer(label: "malla_task_duration_seconds", dimensions: [("app", task.app), ("method", task.method)])
-                .recordMicroseconds(duration.wholeMicroseconds)
             logger.info(
                 "task finished",
                 metadata: [
                     LogKey.task: "\(task.id)", LogKey.app: "\(task.app)", "malla.state": "\(task.state.rawValue)",
-                    LogKey.duration: "\(duration.wholeMilliseconds) ms",
+                    LogKey.duration: "\(Self.duration(of: task).wholeMilliseconds) ms",
                     LogKey.trace: "\(task.trace.flatMap(TraceContext.traceID(of:)) ?? "")",
                 ]
             )
@@ -68,5 +71,9 @@ struct CommitFollowUp: SettledFollowUp {
             tasks.map { (ResultKey(.task, $0.id), FinalAnswer(task: $0, stages: nil).bytes) },
             timeToLive: resultTTL
         )
+    }
+
+    private static func duration(of task: TaskRecord) -> Duration {
+        max(.zero, (task.finishedAt ?? .now) - task.createdAt)
     }
 }

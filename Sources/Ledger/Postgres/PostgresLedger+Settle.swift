@@ -18,13 +18,15 @@ extension PostgresLedger {
         finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
+        // What happens to whole tasks is rare: they are read.
+        var entries = tasks.isEmpty ? knownRuns.find(settlements) : [:]
         return try await retryingConflicts { () async throws(LedgerError) in
-            // What happens to whole tasks is rare: they are read.
-            let entries = tasks.isEmpty ? known.find(settlements) : [:]
             do throws(LedgerError) {
-                return try await settle(settlements, tasks: tasks, finishing: finishing, going: entries)
+                return try await settle(settlements, tasks: tasks, finishing: finishing, by: entries)
             } catch {
-                known.forget(entries.keys)
+                // Something was not as it is known, or may not be: the next try reads.
+                knownRuns.forget(entries.keys)
+                entries = [:]
                 throw error
             }
         }
@@ -34,16 +36,16 @@ extension PostgresLedger {
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
         finishing: any RunFinishing,
-        going known: [JobID: KnownRuns.Entry]
+        by known: [JobID: KnownRuns.Entry]
     ) async throws(LedgerError) -> SettleOutcome {
         let isAllKnown = tasks.isEmpty && known.count == settlements.count
         if isAllKnown, let now = serverClock.withLock({ $0 }).now(askedWithin: .seconds(60)) {
             let rows = SettleRows(known: known, now: now)
             var settling = settling(settlements, tasks: tasks, finishing: finishing, rows)
-            // What asks for more is settled in a transaction of several steps.
+            // What asks for more is settled, with all the others, in a transaction of several steps.
             if case .write(let writes) = settling.next() {
                 return try await lease(durable) { [self] connection throws(LedgerError) in
-                    try await write(writes, rows, attempts: [:], in: nil, on: connection)
+                    try await write(writes, rows, attempts: [:], endingWith: nil, on: connection)
                 }
             }
         }
@@ -61,7 +63,7 @@ extension PostgresLedger {
                         before: rows.jobs,
                         at: rows.now
                     )
-                    return try await write(writes, rows, attempts: attempts, in: .commit, on: connection)
+                    return try await write(writes, rows, attempts: attempts, endingWith: .commit, on: connection)
                 }
             }
         }
@@ -87,7 +89,7 @@ extension PostgresLedger {
         )
     }
 
-    /// Begins a transaction, and locks and reads what is not known.
+    /// Begins a transaction, locks and reads what is not known, and locks the runs that are: all by their ids.
     private func lock(
         _ jobs: [JobID],
         tasks: [TaskID],
@@ -95,10 +97,10 @@ extension PostgresLedger {
         on connection: isolated PostgresConnection
     ) async throws(LedgerError) -> SettleRows {
         let (jobIDs, taskIDs) = (PostgresList(Set(jobs).sorted()), PostgresList(Set(tasks).sorted()))
-        let before = ContinuousClock.now
+        let allTasks = PostgresList(Set(tasks + known.values.map(\.task.id)).sorted())
         let locked = try await connection.run(
             [
-                PostgresCall(.begin), PostgresCall(Self.lockRuns, [jobIDs, taskIDs]),
+                PostgresCall(.begin), PostgresCall(Self.lockRuns, [jobIDs, allTasks]),
                 PostgresCall(Self.lockJobs, [jobIDs]), PostgresCall(Self.readRuns, [jobIDs, taskIDs]),
                 PostgresCall(Self.clock),
             ],
@@ -106,7 +108,6 @@ extension PostgresLedger {
         )
         guard locked.count == 5 else { throw LedgerError(.corrupt, "a lock without an answer") }
         let now = try locked[4].map { row throws(LedgerError) in try row.moment() }.first ?? .now
-        serverClock.withLock { $0.learn(now, askedAt: before) }
         var rows = SettleRows(known: known, now: now)
         for job in try locked[2].map(PostgresJobColumns.read) { rows.jobs[job.id] = job }
         let read = try locked[3].map { row throws(LedgerError) in

@@ -11,17 +11,18 @@ extension PostgresLedger {
     /// Writes what settlements come to, in one round trip.
     ///
     /// - Parameters:
+    ///   - rows: what the writes were worked out from.
     ///   - attempts: the attempts that ended without success.
     ///   - end: what ends the transaction that is open; nil where there is none and the round trip is one.
     func write(
         _ writes: SettleWrites,
         _ rows: SettleRows,
         attempts: [JobID: AttemptRecord],
-        in end: PostgresStatement?,
+        endingWith end: PostgresStatement?,
         on connection: isolated PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
         var calls: [PostgresCall] = []
-        // First, as runs are locked before jobs.
+        // First, as runs are locked before jobs: where there is more than what is known, they are locked already.
         if !rows.known.isEmpty { calls.append(Self.advanceKnown(writes, rows.known)) }
         let jobs = writes.jobs.filter { rows.known[$0.job.id] == nil }
         if !jobs.isEmpty { calls.append(try Self.updateJobs(jobs, attempts)) }
@@ -41,14 +42,8 @@ extension PostgresLedger {
             )
         }
         if let end { calls.append(PostgresCall(end)) }
-        let before = ContinuousClock.now
         let answers = try await connection.run(calls, limit: callLimit)
-        if !rows.known.isEmpty, let answer = answers.first {
-            for now in try answer.map({ row throws(LedgerError) in try row.moment() }) {
-                serverClock.withLock { $0.learn(now, askedAt: before) }
-            }
-        }
-        known.note(writes, of: rows.runs)
+        knownRuns.note(writes, of: rows.runs)
         return try Self.outcome(
             of: writes,
             cancelled: answers.dropFirst(firstCancellation).prefix(writes.cancellations.count)
@@ -84,8 +79,7 @@ extension PostgresLedger {
                 PostgresList(entries.map(\.task.id)), PostgresList(runs.map(\.state.postgresCode)),
                 PostgresList(runs.map(\.encoded)), PostgresList(entries.map(\.run.encoded)),
                 PostgresList(updates.map(\.job.id)), PostgresList(optional: updates.map(\.job.lease)),
-                PostgresList(optional: updates.map(\.job.finishedAt)), PostgresList(optional: updates.map(\.result)),
-                PostgresList(optional: updates.map(\.usage)),
+                PostgresList(optional: updates.map(\.result)), PostgresList(optional: updates.map(\.usage)),
             ]
         )
     }

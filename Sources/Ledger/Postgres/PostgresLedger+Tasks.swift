@@ -37,7 +37,7 @@ extension PostgresLedger {
         return try await retryingConflicts { () async throws(LedgerError) in
             let rows = try await run(call, on: durable)
             let created = Set(try rows.map { row throws(LedgerError) in try row.id() })
-            known.note(accepted: requests.lazy.filter { created.contains($0.task.id) })
+            knownRuns.note(accepted: requests.lazy.filter { created.contains($0.task.id) })
             return try await acceptances(of: requests, created: created)
         }
     }

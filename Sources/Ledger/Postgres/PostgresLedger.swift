@@ -22,7 +22,8 @@ public final class PostgresLedger: Ledger {
     let definitions = Mutex<[String: WorkflowDefinition]>([:])
     static let definitionsKept = 256
     /// The runs that wait for one job, so that its completion costs one round trip.
-    let known = KnownRuns()
+    let knownRuns = KnownRuns()
+    /// What is known of the server's clock, so that settling need not ask it.
     let serverClock = Mutex(ClockAnchor())
 
     /// Makes a ledger; it connects when it is first used.

@@ -92,10 +92,9 @@ extension PostgresLedger {
         """
     )
 
-    /// Completes jobs and advances their runs without having locked and read them, if all are as they were; tells the
-    /// clock.
+    /// Completes jobs and advances their runs without having locked and read them, if all are as they were.
     ///
-    /// Otherwise the last line fails as "invalid datetime format", and with it the transaction: a statement of several
+    /// Otherwise the cast fails as "invalid text representation", and with it the transaction: a statement of several
     /// parts has no other way to undo itself. The server's log then says what happened. (`state + 0`: or the plan walks
     /// all running jobs, as there were none when it was made.)
     static let advance = PostgresStatement(
@@ -107,19 +106,17 @@ extension PostgresLedger {
             WHERE r.task_id = u.task_id AND r.stages = u.before RETURNING 1
         ), job AS (
             UPDATE jobs j SET state = 2, lease_until = NULL, run_after = NULL, error = NULL, error_category = NULL,
-                finished_at = greatest(j.started_at, u.finished_at), result = u.result,
-                usage = coalesce(u.usage, j.usage)
-            FROM unnest($5::uuid[], $6::uuid[], $7::timestamptz[], $8::bytea[], $9::bytea[])
-                AS u(id, lease, finished_at, result, usage)
+                finished_at = clock_timestamp(), result = u.result, usage = coalesce(u.usage, j.usage)
+            FROM unnest($5::uuid[], $6::uuid[], $7::bytea[], $8::bytea[]) AS u(id, lease, result, usage)
             WHERE j.id = u.id AND j.state + 0 = 1 AND j.lease = u.lease RETURNING 1
         ), done AS (
             SELECT (SELECT count(*) FROM run) AS runs, (SELECT count(*) FROM job) AS jobs
         )
-        SELECT CASE WHEN runs = cardinality($1::uuid[]) AND jobs = cardinality($5::uuid[]) THEN clock_timestamp()
-            ELSE (format('only %s runs and %s jobs are as they were: they will be read', runs, jobs))::timestamptz END
+        SELECT CASE WHEN runs = cardinality($1::uuid[]) AND jobs = cardinality($5::uuid[]) THEN 0
+            ELSE (format('only %s runs and %s jobs are as they were: they will be read', runs, jobs))::int END
         FROM done
         """,
-        race: "22007"
+        race: "22P02"
     )
 
     /// The inputs of direct jobs whose callers are told of their ends.

@@ -36,7 +36,7 @@ extension SQLiteLedger {
                 return .created
             }
         }
-        known.note(accepted: zip(requests, acceptances).lazy.filter { $0.1 == .created }.map(\.0))
+        knownRuns.note(accepted: zip(requests, acceptances).lazy.filter { $0.1 == .created }.map(\.0))
         return acceptances
     }
 
@@ -87,13 +87,13 @@ extension SQLiteLedger {
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
         // What happens to whole tasks is rare: they are read.
-        let entries = tasks.isEmpty ? known.find(settlements) : [:]
+        let entries = tasks.isEmpty ? knownRuns.find(settlements) : [:]
         do throws(LedgerError) {
-            return try await settle(settlements, tasks: tasks, finishing: finishing, going: entries)
+            return try await settle(settlements, tasks: tasks, finishing: finishing, by: entries)
         } catch {
-            known.forget(entries.keys)
+            knownRuns.forget(entries.keys)
             guard error.code == .conflict, !entries.isEmpty else { throw error }
-            return try await settle(settlements, tasks: tasks, finishing: finishing, going: [:])
+            return try await settle(settlements, tasks: tasks, finishing: finishing, by: [:])
         }
     }
 
@@ -101,7 +101,7 @@ extension SQLiteLedger {
         _ settlements: [Settlement],
         tasks: [TaskSettlement],
         finishing: any RunFinishing,
-        going known: [JobID: KnownRuns.Entry]
+        by known: [JobID: KnownRuns.Entry]
     ) async throws(LedgerError) -> SettleOutcome {
         if tasks.isEmpty, known.count == settlements.count {
             let rows = SettleRows(known: known, now: clock())
@@ -109,7 +109,7 @@ extension SQLiteLedger {
             // The one writer has enough to do: what needs no row is worked out before it is its turn.
             if case .write(let writes) = settling.next() {
                 let outcome = try await write { [self] db in try perform(writes, rows, db) }
-                self.known.note(writes, of: rows.runs)
+                knownRuns.note(writes, of: rows.runs)
                 return outcome
             }
         }
@@ -126,7 +126,7 @@ extension SQLiteLedger {
                 }
             }
         }
-        self.known.note(writes, of: rows.runs)
+        knownRuns.note(writes, of: rows.runs)
         return outcome
     }
 

@@ -18,7 +18,7 @@ public final class SQLiteLedger: Ledger {
     let writer: any DatabaseWriter
     let clock: @Sendable () -> Timestamp
     /// The runs that wait for one job, which is completed without reading them.
-    let known = KnownRuns()
+    let knownRuns = KnownRuns()
     private let commits: CommitQueue
     private let definitions = Mutex<[String: WorkflowDefinition]>([:])
     private let isClosed = Mutex(false)

@@ -9,22 +9,25 @@ public import Plumbing
 /// A wrong or jumping clock of this machine does not matter.
 public struct ClockAnchor: Sendable {
     private var known: (ledger: Timestamp, here: ContinuousClock.Instant)?
-    /// An answer that took longer says less than what is known already.
+    /// An answer that took longer says less than what is known already, unless that is old.
     private static let patience: Duration = .milliseconds(200)
+    private static let old: Duration = .seconds(30)
 
     /// Makes one that knows nothing.
     public init() {}
 
     /// Takes what the ledger said at some moment since `before`.
     public mutating func learn(_ told: Timestamp, askedAt before: ContinuousClock.Instant) {
-        let took = ContinuousClock.now - before
-        if known == nil || took < Self.patience { known = (told, before + took / 2) }
+        let now = ContinuousClock.now
+        let took = now - before
+        if took < Self.patience || known.map({ now - $0.here > Self.old }) ?? true { known = (told, before + took / 2) }
     }
 
-    /// The moment by the ledger's clock, if that was asked within `age`.
-    public func now(askedWithin age: Duration) -> Timestamp? {
+    /// The moment by the ledger's clock, if that was asked; with an `age`, within that.
+    public func now(askedWithin age: Duration? = nil) -> Timestamp? {
         guard let known else { return nil }
         let passed = ContinuousClock.now - known.here
-        return passed < age ? known.ledger + passed : nil
+        if let age, passed >= age { return nil }
+        return known.ledger + passed
     }
 }

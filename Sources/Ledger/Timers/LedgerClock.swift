@@ -22,7 +22,7 @@ public final class LedgerClock: Sendable {
 
     /// The moment by the ledger's clock.
     public var now: Timestamp {
-        anchor.withLock { $0 }.now(askedWithin: .seconds(Int64.max)) ?? .now
+        anchor.withLock { $0 }.now() ?? .now
     }
 
     /// Asks the ledger, unless it was asked a moment ago.

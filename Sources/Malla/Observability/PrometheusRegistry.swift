@@ -51,7 +51,12 @@ final class PrometheusRegistry: MetricsFactory {
         _ dimensions: [(String, String)],
         _ make: () -> Series
     ) -> Series {
-        let words = [label] + dimensions.flatMap { [$0.0, $0.1] }
+        var words = [label]
+        words.reserveCapacity(1 + dimensions.count * 2)
+        for (name, value) in dimensions {
+            words.append(name)
+            words.append(value)
+        }
         return state.withLock { state in
             if let found = state.known[words] as? Series { return found }
             let name = SeriesName(label: label, dimensions: dimensions)

@@ -15,8 +15,8 @@ import Workflow
 /// queue has tickets for, publishes the difference, up to the limit.
 ///
 /// Once a second it also runs the ledger's timers (promotions, the reaper, direct jobs' limits), and recounts what
-/// waits, for ``Admission`` and the metrics; every two seconds where a hundred thousand jobs take long to count. Losing
-/// the broker's data is thus a delay of a second or two, not a loss. The timers go on while the broker is away: a
+/// waits, for ``Admission`` and the metrics; every few seconds where a hundred thousand jobs take long to count. Losing
+/// the broker's data is thus a delay of seconds, not a loss. The timers go on while the broker is away: a
 /// question to it may take seconds, and the reaper judges nobody after a gap. Beside them it takes the due webhooks of
 /// direct jobs, and wakes whoever waits for jobs over HTTP.
 struct TicketLoop: Service {
