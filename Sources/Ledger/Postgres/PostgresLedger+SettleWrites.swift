@@ -4,7 +4,6 @@
 
 import Ledger
 import Plumbing
-import Synchronization
 import Workflow
 
 extension PostgresLedger {
