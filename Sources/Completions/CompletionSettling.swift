@@ -150,22 +150,24 @@ public struct CompletionSettling: Sendable {
     private func note(_ verdicts: [SettleOutcome.Verdict], of settlements: [Settlement]) {
         var counts: [String: Int] = [:]
         for (verdict, settlement) in zip(verdicts, settlements) {
-            switch verdict {
-            case .applied: counts["applied", default: 0] += 1
-            case .stale: counts["stale", default: 0] += 1
-            case .unknown: counts["unknown", default: 0] += 1
-            case .broken(let reason):
-                counts["broken", default: 0] += 1
-                logger.error(
-                    "a run could not be advanced and was failed",
-                    metadata: [LogKey.job: "\(settlement.job)", LogKey.error: "\(reason)"]
-                )
-            }
+            let word =
+                switch verdict {
+                case .applied: "applied"
+                case .stale: "stale"
+                case .unknown: "unknown"
+                case .broken: "broken"
+                }
+            counts[word, default: 0] += 1
+            guard case .broken(let reason) = verdict else { continue }
+            logger.error(
+                "a run could not be advanced and was failed",
+                metadata: [LogKey.job: "\(settlement.job)", LogKey.error: "\(reason)"]
+            )
         }
-        for (verdict, count) in counts { self.count(verdict, count) }
+        for (word, times) in counts { count(word, times) }
     }
 
-    func count(_ verdict: String, _ count: Int = 1) {
-        Counter(label: "malla_completions_total", dimensions: [("verdict", verdict)]).increment(by: count)
+    func count(_ verdict: String, _ times: Int = 1) {
+        Counter(label: "malla_completions_total", dimensions: [("verdict", verdict)]).increment(by: times)
     }
 }

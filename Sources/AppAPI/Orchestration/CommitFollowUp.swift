@@ -48,12 +48,15 @@ struct CommitFollowUp: SettledFollowUp {
         guard !tasks.isEmpty else { return }
         backlog.end(tasks)
         // A metric is looked up by its words: once for all tasks of a kind.
-        for (kind, alike) in Dictionary(grouping: tasks, by: { [$0.app, $0.method, $0.state.rawValue] }) {
-            Counter(label: "malla_tasks_finished_total", dimensions: [("app", kind[0]), ("state", kind[2])])
-                .increment(by: alike.count)
+        for alike in Dictionary(grouping: tasks, by: { [$0.app, $0.method, $0.state.rawValue] }).values {
+            let kind = alike[0]
+            Counter(
+                label: "malla_tasks_finished_total",
+                dimensions: [("app", kind.app), ("state", kind.state.rawValue)]
+            ).increment(by: alike.count)
             let duration = Timer(
                 label: "malla_task_duration_seconds",
-                dimensions: [("app", kind[0]), ("method", kind[1])]
+                dimensions: [("app", kind.app), ("method", kind.method)]
             )
             for task in alike { duration.recordMicroseconds(Self.duration(of: task).wholeMicroseconds) }
         }

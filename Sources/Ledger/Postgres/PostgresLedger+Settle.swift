@@ -18,30 +18,27 @@ extension PostgresLedger {
         finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
-        // What happens to whole tasks is rare: they are read.
-        var entries = tasks.isEmpty ? knownRuns.find(settlements) : [:]
+        let request = SettleRequest(settlements, tasks: tasks, finishing: finishing)
+        var known = request.known(from: knownRuns)
         return try await retryingConflicts { () async throws(LedgerError) in
             do throws(LedgerError) {
-                return try await settle(settlements, tasks: tasks, finishing: finishing, by: entries)
+                return try await settle(request, by: known)
             } catch {
                 // Something was not as it is known, or may not be: the next try reads.
-                knownRuns.forget(entries.keys)
-                entries = [:]
+                knownRuns.forget(known.keys)
+                known = [:]
                 throw error
             }
         }
     }
 
     private func settle(
-        _ settlements: [Settlement],
-        tasks: [TaskSettlement],
-        finishing: any RunFinishing,
+        _ request: SettleRequest,
         by known: [JobID: KnownRuns.Entry]
     ) async throws(LedgerError) -> SettleOutcome {
-        let isAllKnown = tasks.isEmpty && known.count == settlements.count
-        if isAllKnown, let now = serverClock.withLock({ $0 }).now(askedWithin: .seconds(60)) {
+        if request.isCovered(by: known), let now = serverClock.withLock({ $0 }).now(askedWithin: .seconds(60)) {
             let rows = SettleRows(known: known, now: now)
-            var settling = settling(settlements, tasks: tasks, finishing: finishing, rows)
+            var settling = request.settling(by: rows, definitions: knownDefinitions)
             // What asks for more is settled, with all the others, in a transaction of several steps.
             if case .write(let writes) = settling.next() {
                 return try await lease(durable) { [self] connection throws(LedgerError) in
@@ -50,15 +47,14 @@ extension PostgresLedger {
             }
         }
         return try await transaction { [self] connection throws(LedgerError) in
-            let unknown = settlements.map(\.job).filter { known[$0] == nil }
-            let rows = try await lock(unknown, tasks: tasks.map(\.task), besides: known, on: connection)
-            var settling = settling(settlements, tasks: tasks, finishing: finishing, rows)
+            let rows = try await lock(request, besides: known, on: connection)
+            var settling = request.settling(by: rows, definitions: knownDefinitions)
             while true {
                 switch settling.next() {
                 case .needs(let needs): try await supply(needs, to: &settling, on: connection)
                 case .write(let writes):
                     let attempts = AttemptRecord.ended(
-                        by: settlements,
+                        by: request.settlements,
                         verdicts: writes.outcome.verdicts,
                         before: rows.jobs,
                         at: rows.now
@@ -69,35 +65,24 @@ extension PostgresLedger {
         }
     }
 
-    private func settling(
-        _ settlements: [Settlement],
-        tasks: [TaskSettlement],
-        finishing: any RunFinishing,
-        _ rows: SettleRows
-    ) -> Settling {
-        let definitions = definitions.withLock { cache in
+    private func knownDefinitions(_ hashes: Set<String>) -> [String: WorkflowDefinition] {
+        definitions.withLock { cache in
             var known: [String: WorkflowDefinition] = [:]
-            for (task, _) in rows.runs.values { known[task.definition] = cache[task.definition] }
+            for hash in hashes { known[hash] = cache[hash] }
             return known
         }
-        return Settling(
-            settlements: settlements,
-            tasks: tasks,
-            finishing: finishing,
-            rows: rows,
-            definitions: definitions
-        )
     }
 
     /// Begins a transaction, locks and reads what is not known, and locks the runs that are: all by their ids.
     private func lock(
-        _ jobs: [JobID],
-        tasks: [TaskID],
+        _ request: SettleRequest,
         besides known: [JobID: KnownRuns.Entry],
         on connection: isolated PostgresConnection
     ) async throws(LedgerError) -> SettleRows {
-        let (jobIDs, taskIDs) = (PostgresList(Set(jobs).sorted()), PostgresList(Set(tasks).sorted()))
-        let allTasks = PostgresList(Set(tasks + known.values.map(\.task.id)).sorted())
+        let tasks = Set(request.tasks.map(\.task))
+        let jobIDs = PostgresList(Set(request.settlements.map(\.job).filter { known[$0] == nil }).sorted())
+        let taskIDs = PostgresList(tasks.sorted())
+        let allTasks = PostgresList(tasks.union(known.values.map(\.task.id)).sorted())
         let locked = try await connection.run(
             [
                 PostgresCall(.begin), PostgresCall(Self.lockRuns, [jobIDs, allTasks]),

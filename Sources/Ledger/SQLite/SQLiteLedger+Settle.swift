@@ -86,26 +86,24 @@ extension SQLiteLedger {
         finishing: any RunFinishing
     ) async throws(LedgerError) -> SettleOutcome {
         guard !settlements.isEmpty || !tasks.isEmpty else { return SettleOutcome() }
-        // What happens to whole tasks is rare: they are read.
-        let entries = tasks.isEmpty ? knownRuns.find(settlements) : [:]
+        let request = SettleRequest(settlements, tasks: tasks, finishing: finishing)
+        let known = request.known(from: knownRuns)
         do throws(LedgerError) {
-            return try await settle(settlements, tasks: tasks, finishing: finishing, by: entries)
+            return try await settle(request, by: known)
         } catch {
-            knownRuns.forget(entries.keys)
-            guard error.code == .conflict, !entries.isEmpty else { throw error }
-            return try await settle(settlements, tasks: tasks, finishing: finishing, by: [:])
+            knownRuns.forget(known.keys)
+            guard error.code == .conflict, !known.isEmpty else { throw error }
+            return try await settle(request, by: [:])
         }
     }
 
     private func settle(
-        _ settlements: [Settlement],
-        tasks: [TaskSettlement],
-        finishing: any RunFinishing,
+        _ request: SettleRequest,
         by known: [JobID: KnownRuns.Entry]
     ) async throws(LedgerError) -> SettleOutcome {
-        if tasks.isEmpty, known.count == settlements.count {
+        if request.isCovered(by: known) {
             let rows = SettleRows(known: known, now: clock())
-            var settling = self.settling(settlements, tasks: tasks, finishing: finishing, rows)
+            var settling = request.settling(by: rows, definitions: knownDefinitions)
             // The one writer has enough to do: what needs no row is worked out before it is its turn.
             if case .write(let writes) = settling.next() {
                 let outcome = try await write { [self] db in try perform(writes, rows, db) }
@@ -114,14 +112,15 @@ extension SQLiteLedger {
             }
         }
         let (outcome, writes, rows) = try await write { [self] db in
-            let rows = try find(settlements, tasks: tasks, besides: known, db)
-            var settling = self.settling(settlements, tasks: tasks, finishing: finishing, rows)
+            let rows = try find(request, besides: known, db)
+            var settling = request.settling(by: rows, definitions: knownDefinitions)
             while true {
                 switch settling.next() {
                 case .needs(let needs): try supply(needs, to: &settling, db)
                 case .write(let writes):
                     let outcome = try perform(writes, rows, db)
-                    try JobHistory.note(settlements, writes.outcome.verdicts, before: rows.jobs, at: rows.now, db)
+                    let verdicts = writes.outcome.verdicts
+                    try JobHistory.note(request.settlements, verdicts, before: rows.jobs, at: rows.now, db)
                     return (outcome, writes, rows)
                 }
             }
@@ -130,32 +129,17 @@ extension SQLiteLedger {
         return outcome
     }
 
-    private func settling(
-        _ settlements: [Settlement],
-        tasks: [TaskSettlement],
-        finishing: any RunFinishing,
-        _ rows: SettleRows
-    ) -> Settling {
-        Settling(
-            settlements: settlements,
-            tasks: tasks,
-            finishing: finishing,
-            rows: rows,
-            definitions: knownDefinitions(Set(rows.runs.values.map(\.task.definition)))
-        )
-    }
-
     private func find(
-        _ settlements: [Settlement],
-        tasks: [TaskSettlement],
+        _ request: SettleRequest,
         besides known: [JobID: KnownRuns.Entry],
         _ db: Database
     ) throws -> SettleRows {
         var rows = SettleRows(known: known, now: clock())
-        for settlement in settlements where rows.jobs[settlement.job] == nil {
+        for settlement in request.settlements where rows.jobs[settlement.job] == nil {
             rows.jobs[settlement.job] = try JobRows.find(settlement.job, db)
         }
-        for id in Set(rows.jobs.values.compactMap(\.task) + tasks.map(\.task)) where rows.runs[id] == nil {
+        let tasks = Set(rows.jobs.values.compactMap(\.task) + request.tasks.map(\.task))
+        for id in tasks where rows.runs[id] == nil {
             rows.runs[id] = try TaskRows.find(id, db).map { ($0.task, $0.run) }
         }
         return rows
