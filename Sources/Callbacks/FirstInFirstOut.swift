@@ -9,6 +9,8 @@ struct FirstInFirstOut<Element> {
 
     var count: Int { elements.count - taken }
     var isEmpty: Bool { count == 0 }
+    /// The oldest element; nil when there is none.
+    var first: Element? { isEmpty ? nil : elements[taken] }
 
     mutating func append(_ element: Element) { elements.append(element) }
 
@@ -29,3 +31,5 @@ struct FirstInFirstOut<Element> {
     /// Takes the newest element; nil when there is none.
     mutating func popLast() -> Element? { isEmpty ? nil : elements.removeLast() }
 }
+
+extension FirstInFirstOut: Sendable where Element: Sendable {}

@@ -118,6 +118,11 @@ public protocol Ledger: Sendable {
     /// One whose hold is over already, or that is due at once because it was replayed, is left as it is.
     func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError)
 
+    /// Makes callbacks due now that this process has no room for.
+    ///
+    /// One whose hold is not the named one any more, because it was renewed, tried or taken by another, is left as it is.
+    func releaseCallbacks(_ held: [HeldCallback]) async throws(LedgerError)
+
     /// Records attempts, each with the callback's state after it and when it is due again.
     ///
     /// One that is recorded already, by its callback and the moment it began, is not recorded twice: the answer to the

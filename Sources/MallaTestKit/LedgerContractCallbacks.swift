@@ -85,6 +85,29 @@ extension LedgerContract {
                 "taken before its retry is due"
             )
         },
+        Case("a callback is given back by the one that holds it, and by no other") { fixture in
+            _ = try await ended(fixture)
+            let app = [LedgerFixture.app]
+            let (ledger, hold) = (fixture.ledger, Duration.seconds(20))
+            let callback = try unwrap(try await ledger.takeCallbacks(apps: app, limit: 9, hold: hold).first, "taken")
+            try await ledger.releaseCallbacks([])
+            try await ledger.releaseCallbacks([HeldCallback(callback)])
+            let again = try await ledger.takeCallbacks(apps: app, limit: 9, hold: hold)
+            try requireEqual(again.map(\.id), [callback.id], "taken after it was given back")
+            let second = try unwrap(again.first, "the callback taken again")
+            try await ledger.releaseCallbacks([HeldCallback(callback)])
+            try requireEqual(
+                try await ledger.takeCallbacks(apps: app, limit: 9, hold: hold).count,
+                0,
+                "by another hold"
+            )
+            try await ledger.holdCallbacks([callback.id], for: hold)
+            try await ledger.releaseCallbacks([HeldCallback(second)])
+            try requireEqual(try await ledger.takeCallbacks(apps: app, limit: 9, hold: hold).count, 0, "when renewed")
+            try await ledger.record([(attempt(callback, 1, status: 204), .delivered, nil)])
+            try await ledger.releaseCallbacks([HeldCallback(second)])
+            try requireEqual(try await ledger.takeCallbacks(apps: app, limit: 9, hold: hold).count, 0, "when delivered")
+        },
         Case("attempts of one callback that are recorded together build upon one another, in whatever order they come")
         {
             fixture in

@@ -76,6 +76,12 @@ struct PostgresPlanTests {
             #expect(outbox.split(separator: "callbacks_due").count == 2, "walked once for all:\n\(outbox)")
             let hold = try await plan(PostgresLedger.holdCallbacks, [PostgresList([MeshID()]), Int64(9)], ledger)
             #expect(!hold.contains("callbacks_due"), "\(hold)")
+            let release = try await plan(
+                PostgresLedger.releaseCallbacks,
+                [PostgresList([MeshID()]), PostgresList([Timestamp.now])],
+                ledger
+            )
+            #expect(release.contains("using callbacks_pkey") && !release.contains("callbacks_due"), "\(release)")
             let record = try await plan(
                 PostgresLedger.updateCallbacks,
                 [

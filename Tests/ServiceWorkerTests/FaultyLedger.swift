@@ -174,6 +174,11 @@ final class FaultyLedger: Ledger {
         try await inner.holdCallbacks(ids, for: hold)
     }
 
+    func releaseCallbacks(_ held: [HeldCallback]) async throws(LedgerError) {
+        try check()
+        try await inner.releaseCallbacks(held)
+    }
+
     func record(
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
     ) async throws(LedgerError) {

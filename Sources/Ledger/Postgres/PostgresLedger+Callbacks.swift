@@ -41,6 +41,16 @@ extension PostgresLedger {
         _ = try await run(call, on: quick)
     }
 
+    /// Makes held callbacks due now.
+    public func releaseCallbacks(_ held: [HeldCallback]) async throws(LedgerError) {
+        guard !held.isEmpty else { return }
+        let call = PostgresCall(
+            Self.releaseCallbacks,
+            [PostgresList(held.map(\.id)), PostgresList(held.map(\.dueAt))]
+        )
+        _ = try await run(call, on: quick)
+    }
+
     /// Records attempts and what they come to.
     public func record(
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
@@ -159,6 +169,19 @@ extension PostgresLedger {
         UPDATE callbacks c
         SET due_at = greatest(c.due_at, statement_timestamp() + $2::bigint * interval '1 microsecond')
         FROM held WHERE c.id = held.id
+        """
+    )
+
+    /// Those whose hold is still the named one; `CASE` as above.
+    static let releaseCallbacks = PostgresStatement(
+        "release_callbacks",
+        """
+        WITH held AS (
+            SELECT c.id FROM unnest($1::uuid[], $2::timestamptz[]) AS h(id, due_at) JOIN callbacks c ON c.id = h.id
+            WHERE CASE WHEN c.state = 0 THEN c.due_at = h.due_at END
+            ORDER BY c.id FOR UPDATE OF c
+        )
+        UPDATE callbacks c SET due_at = statement_timestamp() FROM held WHERE c.id = held.id
         """
     )
 

@@ -58,6 +58,20 @@ extension SQLiteLedger {
         }
     }
 
+    /// Makes held callbacks due now.
+    public func releaseCallbacks(_ held: [HeldCallback]) async throws(LedgerError) {
+        guard !held.isEmpty else { return }
+        try await write(isDurable: false) { [self] db in
+            let now = clock().microseconds
+            for callback in held {
+                try db.run(
+                    "UPDATE callbacks SET due_at = ? WHERE id = ? AND state = 'pending' AND due_at = ?",
+                    [now, callback.id.blob, callback.dueAt.microseconds]
+                )
+            }
+        }
+    }
+
     /// Records attempts.
     public func record(
         _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
