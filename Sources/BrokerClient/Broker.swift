@@ -18,8 +18,11 @@ public protocol Broker: Sendable {
 
     /// Publishes persistent messages without waiting for confirms; what can't be sent is dropped and counted.
     ///
-    /// For tickets: another rule replaces a lost one.
-    func post(_ messages: [Message])
+    /// For what another rule replaces when it is lost, as tickets are.
+    ///
+    /// - Returns: whether they were taken; false while the broker is away.
+    @discardableResult
+    func post(_ messages: [Message]) -> Bool
 
     /// Consumes a queue until the subscription is cancelled; `handler` gets deliveries in batches and must not block.
     ///

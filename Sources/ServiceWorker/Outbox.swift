@@ -61,12 +61,14 @@ final class Outbox: Sendable {
     private let ports: WorkerPorts
     private let settings: WorkerSettings
     private let log: Logger
+    private let sending: CompletionSending
     private let state = Mutex(State())
 
     init(ports: WorkerPorts, settings: WorkerSettings, log: Logger) {
         self.ports = ports
         self.settings = settings
         self.log = log
+        sending = CompletionSending(broker: ports.broker)
     }
 
     /// Whether so much is unsettled that nothing new should be claimed.
@@ -229,13 +231,8 @@ final class Outbox: Sendable {
         if !results.isEmpty { ports.results.put(results, timeToLive: settings.resultTimeToLive) }
         let messages = Self.joined(batch.map(\.letter.message))
         do throws(BrokerError) {
-            do throws(BrokerError) {
-                try await ports.broker.publish(messages)
-            } catch  where error.code == .unroutable {
-                // The reader of the queue was never here, or the broker lost its data: the queue is made for it.
-                for queue in Set(messages.map(\.queue)) { try await ports.broker.declare(queue) }
-                try await ports.broker.publish(messages)
-            }
+            let isFirst = batch.allSatisfy { $0.letter.sendings == 0 }
+            try await sending.send(messages, count: batch.count, isFirst: isFirst)
         } catch {
             log.warning(
                 "completions could not be published and will be sent again",

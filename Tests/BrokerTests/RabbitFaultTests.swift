@@ -53,8 +53,13 @@ extension RabbitMQTests {
             try await privateServers("up", "rabbit")
             try await late
             try await broker.publish(text(queue, 200..<300))
-            while Set(got.texts).count < 300 { try await got.wait(for: got.all.count + 1) }
-            #expect(Set(got.texts) == Set((0..<300).map { "\($0)" }))
+            // Counted once a turn: what comes between two counts would be waited for in vain.
+            var texts = got.texts
+            while Set(texts).count < 300 {
+                try await got.wait(for: texts.count + 1)
+                texts = got.texts
+            }
+            #expect(Set(texts) == Set((0..<300).map { "\($0)" }))
             settling.cancel()
             await broker.close()
         }
@@ -168,7 +173,7 @@ extension RabbitMQTests {
             let publishing = await #expect(throws: BrokerError.self) { try await broker.publish(text("x", 0..<3)) }
             #expect(publishing?.code == .timeout)
             #expect(publishing?.isRetriable == true)
-            broker.post(text("x", 0..<3))
+            #expect(!broker.post(text("x", 0..<3)), "away")
             await broker.close()
         }
 

@@ -30,7 +30,7 @@ final class StuckBroker: Broker {
 
     func publish(_ messages: [Message]) async throws(BrokerError) { try await inner.publish(messages) }
 
-    func post(_ messages: [Message]) { inner.post(messages) }
+    func post(_ messages: [Message]) -> Bool { inner.post(messages) }
 
     func consume(
         _ queue: String,

@@ -30,9 +30,15 @@ public final class InProcessBroker: Broker {
     }
 
     /// Publishes messages; those for missing queues are dropped.
-    public func post(_ messages: [Message]) {
-        // Closed: dropped, as the port says.
-        _ = try? change { state throws(BrokerError) in state.append(messages) }
+    @discardableResult
+    public func post(_ messages: [Message]) -> Bool {
+        do throws(BrokerError) {
+            _ = try change { state throws(BrokerError) in state.append(messages) }
+            return true
+        } catch {
+            // Closed: dropped, as the port says.
+            return false
+        }
     }
 
     /// Consumes a queue until the subscription is cancelled.

@@ -39,7 +39,8 @@ public final class RabbitBroker: Broker {
     }
 
     /// Publishes without waiting; what can't be sent now is dropped and counted.
-    public func post(_ messages: [Message]) {
+    @discardableResult
+    public func post(_ messages: [Message]) -> Bool {
         publisher.post(messages)
     }
 

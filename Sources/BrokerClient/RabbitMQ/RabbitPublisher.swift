@@ -65,7 +65,7 @@ actor RabbitPublisher: LoopSource {
         }
     }
 
-    nonisolated func post(_ messages: [Message]) {
+    nonisolated func post(_ messages: [Message]) -> Bool {
         let (isTaken, isFirst) = inbox.withLock { inbox -> (Bool, Bool) in
             guard !inbox.isClosed, !inbox.isAway, inbox.occupied + messages.count <= settings.maxWaiting else {
                 return (false, false)
@@ -76,6 +76,7 @@ actor RabbitPublisher: LoopSource {
             return (true, !inbox.isStarted)
         }
         if isTaken { awaken(isFirst) } else { numbers.dropped.increment(by: messages.count) }
+        return isTaken
     }
 
     /// Sends what waits, for at most `patience`, and ends the connection.

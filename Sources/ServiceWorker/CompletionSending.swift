@@ -1,0 +1,48 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import BrokerClient
+internal import Plumbing
+internal import Synchronization
+
+/// Sends completions, the first few at a time without waiting for the broker to have them on its disk.
+///
+/// What is lost so is sent again, since the outbox keeps every completion until it is settled; and what is sent again is
+/// confirmed. So is all of it while many are sent: as long as a confirm takes, the next ones gather, and share a message.
+final class CompletionSending: Sendable {
+    /// As many at once are few.
+    private static let few = 2
+
+    private struct State {
+        var allowance = PostAllowance()
+        /// The queues that have taken a message.
+        var queues: Set<String> = []
+    }
+
+    private let broker: any Broker
+    private let state = Mutex(State())
+
+    init(broker: any Broker) { self.broker = broker }
+
+    /// Sends messages.
+    ///
+    /// - Parameters:
+    ///   - count: of how many completions.
+    ///   - isFirst: whether none of them was sent before.
+    func send(_ messages: [Message], count: Int, isFirst: Bool) async throws(BrokerError) {
+        let queues = Set(messages.map(\.queue))
+        let mayPost = state.withLock { state in
+            isFirst && count <= Self.few && queues.isSubset(of: state.queues) && state.allowance.take(at: .now)
+        }
+        if mayPost, broker.post(messages) { return }
+        do throws(BrokerError) {
+            try await broker.publish(messages)
+        } catch  where error.code == .unroutable {
+            // The reader of the queue was never here, or the broker lost its data: the queue is made for it.
+            for queue in queues { try await broker.declare(queue) }
+            try await broker.publish(messages)
+        }
+        state.withLock { $0.queues.formUnion(queues) }
+    }
+}
