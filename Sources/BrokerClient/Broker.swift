@@ -20,7 +20,7 @@ public protocol Broker: Sendable {
     ///
     /// For what another rule replaces when it is lost, as tickets are.
     ///
-    /// - Returns: whether they were taken; false while the broker is away.
+    /// - Returns: whether they were taken; false while the broker is away, while too much waits, and once closed.
     @discardableResult
     func post(_ messages: [Message]) -> Bool
 

@@ -61,21 +61,24 @@ struct CallbackQueues: Sendable {
     /// Takes a callback in unless it is here already, or there is no room for it.
     mutating func take(_ callback: CallbackRecord, since: ContinuousClock.Instant) {
         guard held[callback.id] == nil else { return }
-        let name = Self.receiver(of: callback)
-        guard room(for: name) > 0, hold(callback, of: name, since: since) else {
+        let (name, size) = (Self.receiver(of: callback), callback.body.count)
+        guard held.isEmpty || room(for: name).fits(size) else {
             // A silent receiver's come again once their hold is over: early enough.
             if receivers[name]?.window.isSilent != true { surplus.note(callback, of: name) }
             return
         }
+        held[callback.id] = Held(since: since, bytes: size)
+        bytes += size
         receivers[name, default: Receiver()].queue.append(callback)
         lineUp(name)
     }
 
-    /// What had no room when it came and would have some now, to be given back to the outbox: whoever has room takes it.
-    mutating func takeSurplus(at moment: Timestamp) -> [HeldCallback] {
+    /// What had no room when it came and would have some now, up to `limit`, to be given back to the outbox: whoever has
+    /// room takes it.
+    mutating func takeSurplus(at moment: Timestamp, atMost limit: Int) -> [HeldCallback] {
         var rest = surplus
         defer { surplus = rest }
-        return rest.take(at: moment, atMost: room) { name in room(for: name) }
+        return rest.take(at: moment, atMost: limit) { name in room(for: name) }
     }
 
     /// Takes what may start now, one callback of each receiver after the other.
@@ -136,32 +139,19 @@ struct CallbackQueues: Sendable {
         }
     }
 
-    /// How many more callbacks may wait for a receiver.
-    private func room(for name: String) -> Int {
-        guard let receiver = receivers[name] else {
-            return proven.contains(name) ? Self.longestQueue : Self.longestUnproven
-        }
+    /// What more may wait for a receiver.
+    private func room(for name: String) -> CallbackRoom {
+        let isProven = proven.contains(name)
         let longest =
-            proven.contains(name)
-            ? Self.longestQueue : receiver.window.isSilent ? Self.longestSilent : Self.longestUnproven
-        return longest - receiver.queue.count
-    }
-
-    /// Gives a callback a place among all, and tells whether there is one.
-    private mutating func hold(
-        _ callback: CallbackRecord,
-        of name: String,
-        since: ContinuousClock.Instant
-    ) -> Bool {
-        let size = callback.body.count
-        let part = proven.contains(name) ? 1 : 2
-        guard
-            held.isEmpty
-                || held.count < Self.longestWaitingList / part && bytes + size <= Self.heldBytes / part
-        else { return false }
-        held[callback.id] = Held(since: since, bytes: size)
-        bytes += size
-        return true
+            isProven
+            ? Self.longestQueue
+            : receivers[name]?.window.isSilent == true ? Self.longestSilent : Self.longestUnproven
+        let part = isProven ? 1 : 2
+        return CallbackRoom(
+            own: longest - (receivers[name]?.queue.count ?? 0),
+            all: Self.longestWaitingList / part - held.count,
+            bytes: Self.heldBytes / part - bytes
+        )
     }
 
     /// Leaves to the outbox what is too much for a receiver that did not answer several times.

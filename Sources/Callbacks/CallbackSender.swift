@@ -42,10 +42,11 @@ public final class CallbackSender: Service {
     /// - Parameter apps: names of apps; ``CallbackRecord/directApp`` for direct jobs.
     public func takeDue(of apps: [String], from ledger: any Ledger) async throws(LedgerError) {
         let end = ContinuousClock.now + .seconds(1)
+        let moment = delivery.now
+        let surplus = queues.withLock { $0.takeSurplus(at: moment, atMost: Self.oneTake * Self.takesAtMost) }
+        if !surplus.isEmpty { try await ledger.releaseCallbacks(surplus) }
         for _ in 0..<Self.takesAtMost {
-            let moment = delivery.now
-            let (room, surplus) = queues.withLock { (min(Self.oneTake, $0.room), $0.takeSurplus(at: moment)) }
-            if !surplus.isEmpty { try await ledger.releaseCallbacks(surplus) }
+            let room = min(Self.oneTake, queues.withLock { $0.room })
             guard room > 0 else { return }
             let due = try await ledger.takeCallbacks(apps: apps, limit: room, hold: CallbackRecord.hold)
             // Those of a receiver that does not answer have no place, and come again once their hold is over.

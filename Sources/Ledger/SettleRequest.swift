@@ -29,17 +29,14 @@ public struct SettleRequest: Sendable {
 
     /// Begins to judge by these rows.
     ///
-    /// - Parameter definitions: gives those the ledger has at hand, of these hashes.
-    public func settling(
-        by rows: SettleRows,
-        definitions: (Set<String>) -> [String: WorkflowDefinition]
-    ) -> Settling {
+    /// - Parameter definitions: those the ledger has at hand.
+    public func settling(by rows: SettleRows, definitions: KnownDefinitions) -> Settling {
         Settling(
             settlements: settlements,
             tasks: tasks,
             finishing: finishing,
             rows: rows,
-            definitions: definitions(Set(rows.runs.values.map(\.task.definition)))
+            definitions: definitions.find(Set(rows.runs.values.map(\.task.definition)))
         )
     }
 }

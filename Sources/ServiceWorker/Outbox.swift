@@ -21,6 +21,8 @@ final class Outbox: Sendable {
         /// How many of the message's last bytes are a result for the result store; nil for none.
         var result: Int?
         var sendings = 0
+        /// Whether it was sent without a confirm, the last time.
+        var isUnconfirmed = false
         var sendAgainAt: Instant
     }
 
@@ -167,6 +169,23 @@ final class Outbox: Sendable {
         return count
     }
 
+    /// Confirms everything from now on, and what was sent without: this process will not be there to send it again.
+    func confirmAll() {
+        sending.confirmAll()
+        sendUnconfirmedAgain()
+    }
+
+    private func sendUnconfirmedAgain() {
+        let mustStart = state.withLock { state in
+            for (lease, letter) in state.letters where letter.isUnconfirmed {
+                state.letters[lease]?.isUnconfirmed = false
+                state.queue.append(lease)
+            }
+            return !state.queue.isEmpty && Self.takeLane(&state)
+        }
+        if mustStart { startLane() }
+    }
+
     private static func takeLane(_ state: inout State) -> Bool {
         guard state.busyLanes < lanes else { return false }
         state.busyLanes += 1
@@ -188,6 +207,7 @@ final class Outbox: Sendable {
                 taken += 1
                 guard let letter = state.letters[lease] else { continue }
                 state.letters[lease]?.sendings += 1
+                state.letters[lease]?.isUnconfirmed = false
                 bytes += letter.message.body.count
                 batch.append((lease, letter))
             }
@@ -232,7 +252,10 @@ final class Outbox: Sendable {
         let messages = Self.joined(batch.map(\.letter.message))
         do throws(BrokerError) {
             let isFirst = batch.allSatisfy { $0.letter.sendings == 0 }
-            try await sending.send(messages, count: batch.count, isFirst: isFirst)
+            if try await sending.send(messages, count: batch.count, isFirst: isFirst) { return }
+            state.withLock { state in for (lease, _) in batch { state.letters[lease]?.isUnconfirmed = true } }
+            // It may have begun to confirm everything just now, and not have seen these.
+            if sending.confirmsAll { sendUnconfirmedAgain() }
         } catch {
             log.warning(
                 "completions could not be published and will be sent again",

@@ -102,6 +102,7 @@ public actor ServiceWorker: Service {
         guard !isDraining else { return }
         isDraining = true
         floor.log.info("the worker drains", metadata: [LogKey.count: "\(floor.leases.running)"])
+        floor.outbox.confirmAll()
         await atOnce { await $0.drain() }
         await waitForRuns(timeout)
         for entry in floor.leases.entries where entry.phase == .running { floor.leases.stop(entry.lease, .drained) }

@@ -29,7 +29,12 @@ import Workflow
         }
     }
 
-    private static func callbacks(_ count: Int, to host: String = "good", dueAt: Timestamp = .now) -> [CallbackRecord] {
+    private static func callbacks(
+        _ count: Int,
+        to host: String = "good",
+        bytes: Int = 0,
+        dueAt: Timestamp
+    ) -> [CallbackRecord] {
         (0..<count).map { _ in
             CallbackRecord(
                 id: MeshID(),
@@ -38,7 +43,7 @@ import Workflow
                 url: "http://\(host).example/hook",
                 isTrusted: false,
                 headers: [],
-                body: [],
+                body: [UInt8](repeating: 32, count: bytes),
                 dueAt: dueAt,
                 createdAt: dueAt
             )
@@ -46,8 +51,9 @@ import Workflow
     }
 
     @Test func aBurstIsSentWithoutWaitingForItsHolds() async throws {
-        let start = Timestamp.now
-        let ledger = try SQLiteLedger.inMemory(clock: { start })
+        // Its time stands still, and so far ahead that no hold is over before this test.
+        let moment = Timestamp.now + .seconds(60)
+        let ledger = try SQLiteLedger.inMemory(clock: { moment })
         try await ledger.migrate()
         let fixture = try await LedgerFixture(ledger: ledger) { _ in }
         for _ in 0..<300 { try await fixture.settle(task: try await fixture.accept(fixture.fanAll), .cancelled) }
@@ -58,7 +64,6 @@ import Workflow
         let running = Task { try await sender.run() }
         #expect(sender.enqueue(burst) == 200, "a receiver that nobody knows yet")
         try await until { sender.count == 0 }
-        // No hold is over, as this ledger's time stands still.
         try await sender.takeDue(of: app, from: ledger)
         try await until { receiver.asked.count == 300 && sender.count == 0 }
         #expect(Set(receiver.asked).count == 300, "each once")
@@ -71,13 +76,51 @@ import Workflow
         var queues = CallbackQueues()
         let (first, late) = (Self.callbacks(210, dueAt: now + .seconds(9)), Self.callbacks(3, dueAt: now + .seconds(5)))
         for callback in first + late { queues.take(callback, since: .now) }
-        #expect(queues.count == 200 && queues.takeSurplus(at: now).isEmpty, "no room yet")
+        #expect(queues.count == 200 && queues.takeSurplus(at: now, atMost: 900).isEmpty, "no room yet")
         // The first four of a receiver that nobody knows start.
         #expect(queues.takeStartable(.now).count == 4)
-        #expect(queues.takeSurplus(at: now).map(\.id) == first[200..<204].map(\.id))
-        #expect(queues.takeSurplus(at: now + .seconds(7)).map(\.id) == first[204..<208].map(\.id))
-        #expect(queues.takeSurplus(at: now + .seconds(9)).isEmpty, "due by themselves")
-        #expect(queues.takeSurplus(at: now).isEmpty, "forgotten")
+        #expect(queues.takeSurplus(at: now, atMost: 3).map(\.id) == first[200..<203].map(\.id), "no more than asked")
+        #expect(queues.takeSurplus(at: now, atMost: 1).map(\.id) == [first[203].id])
+        #expect(queues.takeSurplus(at: now + .seconds(7), atMost: 900).map(\.id) == first[204..<208].map(\.id))
+        #expect(queues.takeSurplus(at: now + .seconds(9), atMost: 900).isEmpty, "due by themselves")
+        #expect(queues.takeSurplus(at: now, atMost: 900).isEmpty, "forgotten")
+    }
+
+    @Test func ofLargeCallbacksOnlyThoseComeBackWhoseBytesHaveRoom() {
+        let now = Timestamp.now
+        var queues = CallbackQueues()
+        for callback in Self.callbacks(1, dueAt: now + .seconds(9)) { queues.take(callback, since: .now) }
+        for start in queues.takeStartable(.now) {
+            queues.ended(start.receiver, isAnswered: true)
+            queues.recorded(start.callback.id)
+        }
+        let large = Self.callbacks(140, bytes: 1 << 20, dueAt: now + .seconds(9))
+        for callback in large { queues.take(callback, since: .now) }
+        #expect(queues.count == 128 && queues.takeSurplus(at: now, atMost: 900).isEmpty, "128 MiB")
+        for start in queues.takeStartable(.now).prefix(2) {
+            queues.ended(start.receiver, isAnswered: true)
+            queues.recorded(start.callback.id)
+        }
+        let back = queues.takeSurplus(at: now, atMost: 900)
+        #expect(back.map(\.id) == large[128..<130].map(\.id), "two have gone")
+    }
+
+    @Test func nothingComesBackWhileTheReceiversThatNobodyKnowsHaveTheirHalf() {
+        let now = Timestamp.now
+        var queues = CallbackQueues()
+        for host in 0..<30 {
+            for callback in Self.callbacks(300, to: "new-\(host)", dueAt: now + .seconds(9)) {
+                queues.take(callback, since: .now)
+            }
+        }
+        #expect(queues.count == 2500)
+        let starts = queues.takeStartable(.now)
+        #expect(queues.takeSurplus(at: now, atMost: 9000).isEmpty, "whose queues are empty all the same")
+        for start in starts.prefix(7) {
+            queues.ended(start.receiver, isAnswered: false)
+            queues.recorded(start.callback.id)
+        }
+        #expect(queues.takeSurplus(at: now, atMost: 9000).count == 7, "as many as have gone, of all together")
     }
 
     @Test func whatASilentReceiverHasNoRoomForWaitsForItsHold() {
@@ -97,6 +140,6 @@ import Workflow
         }
         #expect(queues.count == 20)
         _ = queues.takeStartable(.now)
-        #expect(queues.takeSurplus(at: now).isEmpty)
+        #expect(queues.takeSurplus(at: now, atMost: 900).isEmpty)
     }
 }

@@ -16,7 +16,7 @@ struct RabbitNumbers: Sendable {
     let confirmed = Counter(label: "malla_broker_confirmed_total")
     /// Messages that no queue took.
     let returned = Counter(label: "malla_broker_returned_total")
-    /// Posted messages that were not sent.
+    /// Posted messages that were not sent; whoever posted them may have published them then.
     let dropped = Counter(label: "malla_broker_dropped_total")
 
     init(role: String) {

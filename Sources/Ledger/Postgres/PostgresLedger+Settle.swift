@@ -65,14 +65,6 @@ extension PostgresLedger {
         }
     }
 
-    private func knownDefinitions(_ hashes: Set<String>) -> [String: WorkflowDefinition] {
-        definitions.withLock { cache in
-            var known: [String: WorkflowDefinition] = [:]
-            for hash in hashes { known[hash] = cache[hash] }
-            return known
-        }
-    }
-
     /// Begins a transaction, locks and reads what is not known, and locks the runs that are: all by their ids.
     private func lock(
         _ request: SettleRequest,
@@ -137,7 +129,7 @@ extension PostgresLedger {
         }
         if !needs.definitions.isEmpty {
             settling.supply(definitions: stored, for: needs.definitions)
-            keep(settling.learned)
+            knownDefinitions.keep(settling.learned)
         }
         var outputs = needs.outputs.map { _ in (bytes: 0, output: StageOutput(entries: [])) }
         let entries = try rows[1].map { row throws(LedgerError) in
@@ -158,7 +150,7 @@ extension PostgresLedger {
 
     /// A definition that was stored.
     public func definition(hash: String) async throws(LedgerError) -> WorkflowDefinition? {
-        if let known = definitions.withLock({ $0[hash] }) { return known }
+        if let known = knownDefinitions[hash] { return known }
         let rows = try await run(PostgresCall(Self.readDefinitions, [PostgresList([hash])]), on: quick)
         let stored = try rows.map { row throws(LedgerError) in
             _ = try row.text()
@@ -167,19 +159,10 @@ extension PostgresLedger {
         guard let bytes = stored.first else { return nil }
         do {
             let definition = try WorkflowDefinition(stored: bytes)
-            keep([definition])
+            knownDefinitions.keep([definition])
             return definition
         } catch {
             throw LedgerError(.corrupt, "the definition \(hash): \(error)")
-        }
-    }
-
-    func keep(_ learned: [WorkflowDefinition]) {
-        definitions.withLock { cache in
-            for definition in learned {
-                if cache.count >= Self.definitionsKept { cache.removeAll() }
-                cache[definition.hash] = definition
-            }
         }
     }
 

@@ -20,7 +20,7 @@ extension PostgresLedger {
             )
         }
         try await retryingConflicts { () async throws(LedgerError) in _ = try await run(calls, on: durable) }
-        keep(definitions)
+        knownDefinitions.keep(definitions)
     }
 
     /// Accepts requests in one statement; only what it refused is read back.

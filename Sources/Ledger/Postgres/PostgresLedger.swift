@@ -18,9 +18,7 @@ public final class PostgresLedger: Ledger {
     let quick: PostgresPool
     let callLimit: Duration
     let logger: Logger
-    /// Definitions by hash: they never change.
-    let definitions = Mutex<[String: WorkflowDefinition]>([:])
-    static let definitionsKept = 256
+    let knownDefinitions = KnownDefinitions()
     /// The runs that wait for one job, so that its completion costs one round trip.
     let knownRuns = KnownRuns()
     /// What is known of the server's clock, so that settling need not ask it.

@@ -20,7 +20,7 @@ extension SQLiteLedger {
                 )
             }
         }
-        definitions.forEach(keep)
+        knownDefinitions.keep(definitions)
     }
 
     /// Accepts requests.
@@ -153,7 +153,7 @@ extension SQLiteLedger {
                     try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) } ?? nil
             }
             settling.supply(definitions: stored, for: needs.definitions)
-            for definition in settling.learned { keep(definition) }
+            knownDefinitions.keep(settling.learned)
         }
         for id in needs.inputs {
             let input = try db.first("SELECT input FROM jobs WHERE id = ?", [id.blob]) { $0.bytes(0) } ?? nil

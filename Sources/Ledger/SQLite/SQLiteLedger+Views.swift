@@ -24,11 +24,11 @@ extension SQLiteLedger {
     }
 
     private func definition(_ hash: String, _ db: Database) throws -> WorkflowDefinition? {
-        if let known = knownDefinitions([hash])[hash] { return known }
+        if let known = knownDefinitions[hash] { return known }
         let stored = try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) }
         guard let stored = stored ?? nil else { return nil }
         let definition = try WorkflowDefinition(stored: stored)
-        keep(definition)
+        knownDefinitions.keep([definition])
         return definition
     }
 

@@ -17,10 +17,10 @@ import Workflow
 public final class SQLiteLedger: Ledger {
     let writer: any DatabaseWriter
     let clock: @Sendable () -> Timestamp
+    let knownDefinitions = KnownDefinitions()
     /// The runs that wait for one job, which is completed without reading them.
     let knownRuns = KnownRuns()
     private let commits: CommitQueue
-    private let definitions = Mutex<[String: WorkflowDefinition]>([:])
     private let isClosed = Mutex(false)
 
     /// Opens or makes the file; the caller migrates before anything else.
@@ -122,17 +122,5 @@ public final class SQLiteLedger: Ledger {
 
     private func checkOpen() throws(LedgerError) {
         if isClosed.withLock({ $0 }) { throw LedgerError(.unavailable, "the ledger is closed") }
-    }
-
-    // MARK: Definitions at hand
-
-    /// The definitions of these hashes that were parsed before.
-    func knownDefinitions(_ hashes: Set<String>) -> [String: WorkflowDefinition] {
-        definitions.withLock { known in known.filter { hashes.contains($0.key) } }
-    }
-
-    /// Keeps a parsed definition at hand; its hash is its content, so it never goes stale.
-    func keep(_ definition: WorkflowDefinition) {
-        definitions.withLock { $0[definition.hash] = definition }
     }
 }
