@@ -13,7 +13,9 @@ enum MeshBounds {
         // The clients of these keep a fixed number, some of them only from their first use on.
         case .server(.postgres), .server(.rabbit), .server(.redis): 4
         // HTTP: as many stay warm as were used at once.
-        case .server(.s3), .serviceAPI, .receiver: 32
+        case .server(.s3), .serviceAPI: 32
+        // What waited while PostgreSQL was away is sent together, and a receiver that answers gets up to 64 at once.
+        case .receiver: 64
         }
     }
 
