@@ -76,7 +76,9 @@ struct CallbackQueues: Sendable {
     /// What had no room when it came and would have some now, up to `limit`, to be given back to the outbox: whoever has
     /// room takes it.
     mutating func takeSurplus(at moment: Timestamp, atMost limit: Int) -> [HeldCallback] {
-        var rest = surplus
+        // Moved out, as the closure looks at the rest of this value; a copy would be of all that is in it.
+        var rest = CallbackSurplus()
+        swap(&rest, &surplus)
         defer { surplus = rest }
         return rest.take(at: moment, atMost: limit) { name in room(for: name) }
     }

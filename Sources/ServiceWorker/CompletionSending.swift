@@ -46,13 +46,7 @@ final class CompletionSending: Sendable {
                 && state.allowance.take(at: .now)
         }
         if mayPost, broker.post(messages) { return false }
-        do throws(BrokerError) {
-            try await broker.publish(messages)
-        } catch  where error.code == .unroutable {
-            // The reader of the queue was never here, or the broker lost its data: the queue is made for it.
-            for queue in queues { try await broker.declare(queue) }
-            try await broker.publish(messages)
-        }
+        try await broker.publishDeclaring(messages)
         state.withLock { $0.queues.formUnion(queues) }
         return true
     }

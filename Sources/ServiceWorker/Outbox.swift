@@ -157,6 +157,7 @@ final class Outbox: Sendable {
                 let doubled = settings.resendInterval * (1 << min(letter.sendings, 6))
                 let pause = min(doubled, max(.seconds(60), settings.resendInterval))
                 state.letters[lease]?.sendAgainAt = now + pause
+                state.letters[lease]?.isUnconfirmed = false
                 state.queue.append(lease)
                 count += 1
             }
@@ -207,7 +208,6 @@ final class Outbox: Sendable {
                 taken += 1
                 guard let letter = state.letters[lease] else { continue }
                 state.letters[lease]?.sendings += 1
-                state.letters[lease]?.isUnconfirmed = false
                 bytes += letter.message.body.count
                 batch.append((lease, letter))
             }

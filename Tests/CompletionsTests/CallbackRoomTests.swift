@@ -34,23 +34,6 @@ import Workflow
         }
     }
 
-    private func callbacks(_ count: Int, to host: String, bytes: Int = 2) -> [CallbackRecord] {
-        let body = [UInt8](repeating: UInt8(ascii: " "), count: bytes)
-        return (0..<count).map { _ in
-            CallbackRecord(
-                id: MeshID(),
-                task: MeshID(),
-                app: "shop",
-                url: "http://\(host).example/hook",
-                isTrusted: false,
-                headers: [],
-                body: body,
-                dueAt: .now + CallbackRecord.hold,
-                createdAt: .now
-            )
-        }
-    }
-
     private func with(_ body: (CallbackSender, Receivers) async throws -> Void) async throws {
         let ledger = try SQLiteLedger.inMemory()
         try await ledger.migrate()
@@ -64,11 +47,11 @@ import Workflow
 
     @Test func manyThatNeverAnswerLeaveHalfOfAllPlacesToThoseThatDo() async throws {
         try await with { sender, receivers in
-            sender.enqueue(callbacks(1, to: "good"))
+            sender.enqueue(CallbackRecord.several(1, to: "good"))
             try await until { receivers.answered == 1 && sender.count == 0 }
-            for host in 0..<200 { sender.enqueue(callbacks(8, to: "silent-\(host)")) }
+            for host in 0..<200 { sender.enqueue(CallbackRecord.several(8, to: "silent-\(host)")) }
             try await until { receivers.silent == 128 }
-            sender.enqueue(callbacks(500, to: "good"))
+            sender.enqueue(CallbackRecord.several(500, to: "good"))
             try await until { receivers.answered == 501 }
             #expect(receivers.silent == 128)
         }
@@ -76,20 +59,20 @@ import Workflow
 
     @Test func receiversThatNeverAnswerHoldHalfOfTheWaitingListAtMost() async throws {
         try await with { sender, receivers in
-            for host in 0..<30 { sender.enqueue(callbacks(300, to: "silent-\(host)")) }
+            for host in 0..<30 { sender.enqueue(CallbackRecord.several(300, to: "silent-\(host)")) }
             #expect(sender.count == 2500, "200 of each, until half of 5,000 are there")
-            sender.enqueue(callbacks(1, to: "good"))
+            sender.enqueue(CallbackRecord.several(1, to: "good"))
             #expect(sender.count == 2500, "left to the outbox")
         }
     }
 
     @Test func largeCallbacksAreHeldUpToASize() async throws {
         try await with { sender, receivers in
-            sender.enqueue(callbacks(1, to: "good"))
+            sender.enqueue(CallbackRecord.several(1, to: "good"))
             try await until { receivers.answered == 1 && sender.count == 0 }
-            for host in 0..<20 { sender.enqueue(callbacks(5, to: "silent-\(host)", bytes: 1 << 20)) }
+            for host in 0..<20 { sender.enqueue(CallbackRecord.several(5, to: "silent-\(host)", bytes: 1 << 20)) }
             #expect(sender.count == 64)
-            sender.enqueue(callbacks(20, to: "good", bytes: 1 << 20))
+            sender.enqueue(CallbackRecord.several(20, to: "good", bytes: 1 << 20))
             try await until { receivers.answered == 21 }
         }
     }

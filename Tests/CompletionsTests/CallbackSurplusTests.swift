@@ -29,27 +29,6 @@ import Workflow
         }
     }
 
-    private static func callbacks(
-        _ count: Int,
-        to host: String = "good",
-        bytes: Int = 0,
-        dueAt: Timestamp
-    ) -> [CallbackRecord] {
-        (0..<count).map { _ in
-            CallbackRecord(
-                id: MeshID(),
-                task: MeshID(),
-                app: "shop",
-                url: "http://\(host).example/hook",
-                isTrusted: false,
-                headers: [],
-                body: [UInt8](repeating: 32, count: bytes),
-                dueAt: dueAt,
-                createdAt: dueAt
-            )
-        }
-    }
-
     @Test func aBurstIsSentWithoutWaitingForItsHolds() async throws {
         // Its time stands still, and so far ahead that no hold is over before this test.
         let moment = Timestamp.now + .seconds(60)
@@ -74,7 +53,9 @@ import Workflow
     @Test func itIsGivenBackAsFarAsThereIsRoomAndItsHoldIsNotOver() {
         let now = Timestamp.now
         var queues = CallbackQueues()
-        let (first, late) = (Self.callbacks(210, dueAt: now + .seconds(9)), Self.callbacks(3, dueAt: now + .seconds(5)))
+        let (first, late) = (
+            CallbackRecord.several(210, dueAt: now + .seconds(9)), CallbackRecord.several(3, dueAt: now + .seconds(5))
+        )
         for callback in first + late { queues.take(callback, since: .now) }
         #expect(queues.count == 200 && queues.takeSurplus(at: now, atMost: 900).isEmpty, "no room yet")
         // The first four of a receiver that nobody knows start.
@@ -89,12 +70,12 @@ import Workflow
     @Test func ofLargeCallbacksOnlyThoseComeBackWhoseBytesHaveRoom() {
         let now = Timestamp.now
         var queues = CallbackQueues()
-        for callback in Self.callbacks(1, dueAt: now + .seconds(9)) { queues.take(callback, since: .now) }
+        for callback in CallbackRecord.several(1, dueAt: now + .seconds(9)) { queues.take(callback, since: .now) }
         for start in queues.takeStartable(.now) {
             queues.ended(start.receiver, isAnswered: true)
             queues.recorded(start.callback.id)
         }
-        let large = Self.callbacks(140, bytes: 1 << 20, dueAt: now + .seconds(9))
+        let large = CallbackRecord.several(140, bytes: 1 << 20, dueAt: now + .seconds(9))
         for callback in large { queues.take(callback, since: .now) }
         #expect(queues.count == 128 && queues.takeSurplus(at: now, atMost: 900).isEmpty, "128 MiB")
         for start in queues.takeStartable(.now).prefix(2) {
@@ -109,7 +90,7 @@ import Workflow
         let now = Timestamp.now
         var queues = CallbackQueues()
         for host in 0..<30 {
-            for callback in Self.callbacks(300, to: "new-\(host)", dueAt: now + .seconds(9)) {
+            for callback in CallbackRecord.several(300, to: "new-\(host)", dueAt: now + .seconds(9)) {
                 queues.take(callback, since: .now)
             }
         }
@@ -126,16 +107,18 @@ import Workflow
     @Test func whatASilentReceiverHasNoRoomForWaitsForItsHold() {
         let now = Timestamp.now
         var queues = CallbackQueues()
-        for callback in Self.callbacks(1, to: "silent", dueAt: now + .seconds(9)) { queues.take(callback, since: .now) }
+        for callback in CallbackRecord.several(1, to: "silent", dueAt: now + .seconds(9)) {
+            queues.take(callback, since: .now)
+        }
         for start in queues.takeStartable(.now) {
             // Another waits, or the receiver would be forgotten.
-            for callback in Self.callbacks(9, to: "silent", dueAt: now + .seconds(9)) {
+            for callback in CallbackRecord.several(9, to: "silent", dueAt: now + .seconds(9)) {
                 queues.take(callback, since: .now)
             }
             queues.ended(start.receiver, isAnswered: false)
             queues.recorded(start.callback.id)
         }
-        for callback in Self.callbacks(50, to: "silent", dueAt: now + .seconds(9)) {
+        for callback in CallbackRecord.several(50, to: "silent", dueAt: now + .seconds(9)) {
             queues.take(callback, since: .now)
         }
         #expect(queues.count == 20)

@@ -95,7 +95,7 @@ final class ReportOutbox: Service {
             let late = takeLate()
             guard !late.isEmpty else { return }
             logger.info("results of workers elsewhere are sent again", metadata: [LogKey.count: "\(late.count)"])
-            try await publish(late)
+            try await broker.publishDeclaring(late)
         } catch {
             logger.warning(
                 "results of workers elsewhere wait to be settled",
@@ -113,16 +113,6 @@ final class ReportOutbox: Service {
                 state.letters[lease]?.sendAgainAt = now + pause
                 return letter.message
             }
-        }
-    }
-
-    private func publish(_ messages: [Message]) async throws(BrokerError) {
-        do throws(BrokerError) {
-            try await broker.publish(messages)
-        } catch  where error.code == .unroutable {
-            // The broker lost its data and no App API has come back yet: the queue is made for it.
-            for queue in Set(messages.map(\.queue)) { try await broker.declare(queue) }
-            try await broker.publish(messages)
         }
     }
 }
