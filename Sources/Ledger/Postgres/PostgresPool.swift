@@ -99,10 +99,19 @@ final class PostgresPool: Sendable {
                 return state.failures
             }
             pass(.leave)
-            logger.warning("no connection to PostgreSQL", metadata: ["error": "\(error)", "count": "\(failures)"])
+            // Said once: a server that restarts is tried by many.
+            logger.log(
+                level: failures == 1 ? .warning : .debug,
+                "no connection to PostgreSQL",
+                metadata: ["error": "\(error)", "count": "\(failures)"]
+            )
             throw error
         }
-        state.withLock { $0.failures = 0 }
+        let failures = state.withLock { state in
+            defer { state.failures = 0 }
+            return state.failures
+        }
+        if failures > 0 { logger.info("PostgreSQL answers again", metadata: ["count": "\(failures)"]) }
         return connection
     }
 
