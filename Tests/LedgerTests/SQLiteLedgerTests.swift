@@ -67,6 +67,26 @@ struct SQLiteLedgerTests {
         await second.close()
     }
 
+    @Test("the log of a file that is written to without a pause stays small")
+    func logStaysSmall() async throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/ledger.sqlite"
+        let ledger = try SQLiteLedger(path: path)
+        try await ledger.migrate()
+        let fixture = try await LedgerFixture(ledger: ledger, advanceClock: nil)
+        let payload = "{\"x\":\"" + String(repeating: "y", count: 1 << 20) + "\"}"
+        var largest = 0
+        for _ in 0..<100 {
+            _ = try await fixture.accept(fixture.chain, payload: payload)
+            let size = try FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? Int
+            largest = max(largest, try #require(size))
+        }
+        // 8,000 pages of 4 KiB, and what the commit that reached them added.
+        #expect(largest > 16 << 20)
+        #expect(largest < 48 << 20)
+        await ledger.close()
+    }
+
     @Test("a write that fails spoils no other of its batch")
     func oneBadWrite() async throws {
         let ledger = try SQLiteLedger.inMemory()
