@@ -24,12 +24,16 @@ final class Outbox: Sendable {
         /// Whether it was sent without a confirm, the last time.
         var isUnconfirmed = false
         var sendAgainAt: Instant
+        /// How many looks between beats were about it.
+        var looks = 0
     }
 
     private struct State {
         var letters: [LeaseID: Letter] = [:]
         var bytes = 0
         var queue: [LeaseID] = []
+        /// The letters in the order in which they are asked about; what is settled leaves it late.
+        var turns: [LeaseID] = []
         var busyLanes = 0
         var whenRoom: (@Sendable () -> Void)?
         var whenNearlyFull: (@Sendable () -> Void)?
@@ -37,6 +41,10 @@ final class Outbox: Sendable {
         var settled = 0
         /// How many were settled since, as looks between the beats told.
         var settledSince = 0
+
+        mutating func forgetTurns() {
+            turns.removeAll { [letters] in letters[$0] == nil }
+        }
 
         var isFull: Bool { letters.count >= limit || bytes >= Outbox.fullBytes }
         var isNearlyFull: Bool { letters.count >= limit / 4 * 3 || bytes >= Outbox.fullBytes / 4 * 3 }
@@ -88,9 +96,27 @@ final class Outbox: Sendable {
     /// How many completions are not settled.
     var count: Int { state.withLock { $0.letters.count } }
 
-    /// The leases to ask the ledger about.
+    /// The leases to ask the ledger about with a beat: all.
     var probes: [LeaseProbe] {
-        state.withLock { $0.letters.map { LeaseProbe(job: $1.job, lease: $0) } }
+        state.withLock { state in
+            state.forgetTurns()
+            return state.letters.map { LeaseProbe(job: $1.job, lease: $0) }
+        }
+    }
+
+    /// The leases to ask the ledger about between beats: those first that were sent first.
+    ///
+    /// One that was asked about in vain for long lets the others go first: whoever settles it may be away.
+    func probes(next most: Int) -> [LeaseProbe] {
+        state.withLock { state in
+            state.forgetTurns()
+            let asked = state.turns.prefix(most)
+            for lease in asked { state.letters[lease]?.looks += 1 }
+            let late = asked.filter { state.letters[$0]?.looks.isMultiple(of: EarlyLooks.most) == true }
+            let isLate = Set(late)
+            state.turns = asked.filter { !isLate.contains($0) } + state.turns.dropFirst(asked.count) + late
+            return asked.compactMap { lease in state.letters[lease].map { LeaseProbe(job: $0.job, lease: lease) } }
+        }
     }
 
     /// Sends a completion, and keeps it until ``forget(_:)``.
@@ -108,6 +134,7 @@ final class Outbox: Sendable {
             )
             state.bytes += message.body.count
             state.queue.append(completion.lease)
+            state.turns.append(completion.lease)
             let notice = !wasNearlyFull && state.isNearlyFull ? state.whenNearlyFull : nil
             return (Self.takeLane(&state), notice)
         }

@@ -20,6 +20,8 @@ actor ServiceLine {
     private var timer: (at: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// The leases of a claim that has not been answered yet.
     private var unanswered: [LeaseID] = []
+    /// How many claims in a row the ledger did not answer.
+    private var failedClaims = 0
     private var isTurning = false
     private var mustTurnAgain = false
 
@@ -54,7 +56,8 @@ actor ServiceLine {
                 return await turn()
             } catch {
                 failures += 1
-                floor.log.warning(
+                floor.log.log(
+                    level: failures == 1 ? .warning : .debug,
                     "tickets can't be consumed yet",
                     metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"]
                 )
@@ -135,6 +138,10 @@ actor ServiceLine {
         do throws(LedgerError) {
             let records = try await floor.ports.ledger.claim(service: service.name, worker: floor.id, leases: leases)
             unanswered = []
+            if failedClaims > 0 {
+                floor.log.info("jobs are claimed again", metadata: [LogKey.service: "\(service.name)"])
+            }
+            failedClaims = 0
             let (tickets, surplus) = desk.claimed(jobs: records.count)
             for record in records { start(record, claim) }
             floor.leases.expectNoMore(leases)
@@ -143,7 +150,13 @@ actor ServiceLine {
             metrics.surplus(surplus)
             metrics.runs(desk.running)
         } catch {
-            floor.log.warning("jobs could not be claimed, the claim is repeated", metadata: serviceMetadata(error))
+            failedClaims += 1
+            // Said once: a ledger that is away is asked again and again.
+            floor.log.log(
+                level: failedClaims == 1 ? .warning : .debug,
+                "jobs could not be claimed, the claim is repeated",
+                metadata: serviceMetadata(error)
+            )
             desk.claimFailed(at: .now)
         }
         await turn()

@@ -204,17 +204,23 @@ public actor ServiceWorker: Service {
 
     /// Asks what of the outbox is settled while it is nearly full: a fast worker would stand still until the next beat.
     private func lookEarly() async {
+        var looks = EarlyLooks()
         while floor.outbox.isNearlyFull, !Task.isCancelled {
             let begun = ContinuousClock.now
-            let probes = floor.outbox.probes
+            let probes = floor.outbox.probes(next: EarlyLooks.size)
             // The next beat reports a ledger that is away.
             guard let standings = try? await floor.ports.ledger.beat(await beatRow(), leases: probes) else { return }
             floor.markBeaten(begun)
             let settled = zip(probes, standings).filter { $1 != .held }.map(\.0.lease)
             floor.outbox.forget(settled, isBetweenBeats: true)
-            // Nobody settles: asking more often would not help.
-            guard !settled.isEmpty else { return }
-            let pause = max(.milliseconds(50), (ContinuousClock.now - begun) * 4)
+            let pause = looks.pause(
+                asked: probes.count,
+                settled: settled.count,
+                kept: floor.outbox.count,
+                from: begun,
+                to: .now
+            )
+            guard let pause else { return }
             do { try await Task.sleep(for: pause) } catch { return }
         }
     }

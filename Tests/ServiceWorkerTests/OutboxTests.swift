@@ -42,6 +42,31 @@ struct OutboxTests {
         #expect(!outbox.isFull && rooms.count == 2, "3,500 are never too many")
     }
 
+    /// Between beats those are asked about that are settled first; who is asked about in vain must not hold them up.
+    @Test func looksGoByTheOrderOfSending() async throws {
+        let fixture = try await WorkerFixture()
+        let outbox = fixture.worker(FunctionHandler { $0 }).floor.outbox
+        let job = Job(id: MeshID(), service: "work", createdAt: .now)
+        try await fixture.broker.declare(QueueName.completions(of: job))
+        let leases = (0..<30).map { _ in LeaseID() }
+        for lease in leases {
+            outbox.send(
+                Completion(job: job.id, lease: lease, failure: nil, result: [], runMilliseconds: 1),
+                of: job
+            )
+        }
+        func asked() -> [LeaseID] { outbox.probes(next: 10).map(\.lease) }
+        #expect(asked() == Array(leases[..<10]))
+        outbox.forget(Array(leases[..<5]), isBetweenBeats: true)
+        #expect(asked() == Array(leases[5..<15]))
+        for _ in 0..<2 { #expect(asked() == Array(leases[5..<15])) }
+        #expect(asked() == Array(leases[10..<20]), "five were asked about four times and go last")
+        #expect(Set((0..<16).flatMap { _ in asked() }) == Set(leases[5...]), "everybody gets a turn")
+        #expect(Set(outbox.probes.map(\.lease)) == Set(leases[5...]))
+        outbox.forget(leases)
+        #expect(asked().isEmpty && outbox.probes.isEmpty)
+    }
+
     /// A fast worker fills its outbox between two beats; it must learn earlier that all of it is settled.
     @Test func whatIsSettledIsLearntBeforeTheNextBeat() async throws {
         let fixture = try await WorkerFixture()
