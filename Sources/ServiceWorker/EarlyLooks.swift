@@ -4,7 +4,7 @@
 
 internal import Plumbing
 
-/// When to ask again what of a nearly full outbox is settled, and of how much of it at once: pure, no clock of its own.
+/// When to ask again what of a nearly full outbox is settled: pure, no clock of its own.
 ///
 /// Each lease that is asked about costs the ledger a read, and completions are settled about in the order in which they
 /// were sent. So a part of them is asked about at a time, the first that were sent, and the next part when about as
@@ -14,13 +14,12 @@ struct EarlyLooks {
 
     /// How many leases are asked about at once.
     static let size = 1000
-    /// After so many looks in vain at a lease others go before it.
-    static let most = 4
+    /// How many looks are about a lease at most; after them it is left to the beats, as whoever settles it may be away.
+    static let perLease = 4
     private static let shortest: Duration = .milliseconds(50)
-    /// A worker that has become full is told of room after so long at the latest.
-    private static let longest: Duration = .milliseconds(250)
+    private static let longest: Duration = .milliseconds(500)
+    private static let mostInVain = 5
 
-    /// How many were asked about since one of them was settled.
     private var inVain = 0
     private var last: Instant?
 
@@ -30,19 +29,20 @@ struct EarlyLooks {
     /// - Parameters:
     ///   - asked: how many leases it was about.
     ///   - settled: how many of them are settled.
-    ///   - kept: how many completions the outbox has now.
     ///   - begun: when the look was sent.
     ///   - ended: when it was answered.
-    mutating func pause(asked: Int, settled: Int, kept: Int, from begun: Instant, to ended: Instant) -> Duration? {
-        let since = begun - (last ?? begun)
+    mutating func pause(asked: Int, settled: Int, from begun: Instant, to ended: Instant) -> Duration? {
+        let interval = begun - (last ?? begun)
         last = begun
+        // Looks take a fifth of the time at most, however long each takes.
+        let least = max(Self.shortest, (ended - begun) * 4)
         guard settled > 0 else {
-            inVain += asked
-            return inVain < kept * Self.most ? Self.shortest : nil
+            inVain += 1
+            return inVain < Self.mostInVain ? max(least, Self.shortest * (1 << inVain)) : nil
         }
         inVain = 0
-        // As long as it took until these were settled, times as many as are to be settled until the next look.
-        let wait = since * asked / settled - (ended - begun)
-        return min(max(wait, (ended - begun) * 4, Self.shortest), Self.longest)
+        // Where all were settled, more may have been: the next look comes sooner.
+        let next = settled == asked ? interval / 2 : interval * asked / settled
+        return max(least, min(next - (ended - begun), Self.longest))
     }
 }

@@ -32,7 +32,7 @@ final class Outbox: Sendable {
         var letters: [LeaseID: Letter] = [:]
         var bytes = 0
         var queue: [LeaseID] = []
-        /// The letters in the order in which they are asked about; what is settled leaves it late.
+        /// The letters to ask about between beats, in the order of their sending; what is settled leaves it late.
         var turns: [LeaseID] = []
         var busyLanes = 0
         var whenRoom: (@Sendable () -> Void)?
@@ -42,10 +42,6 @@ final class Outbox: Sendable {
         /// How many were settled since, as looks between the beats told.
         var settledSince = 0
 
-        mutating func forgetTurns() {
-            turns.removeAll { [letters] in letters[$0] == nil }
-        }
-
         var isFull: Bool { letters.count >= limit || bytes >= Outbox.fullBytes }
         var isNearlyFull: Bool { letters.count >= limit / 4 * 3 || bytes >= Outbox.fullBytes / 4 * 3 }
 
@@ -53,6 +49,11 @@ final class Outbox: Sendable {
         private var limit: Int {
             let settled = max(settled, settledSince)
             return settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled / 4 * 3))
+        }
+
+        /// Takes what is settled out of the turns.
+        mutating func forgetTurns() {
+            turns.removeAll { [letters] in letters.index(forKey: $0) == nil }
         }
     }
 
@@ -98,23 +99,17 @@ final class Outbox: Sendable {
 
     /// The leases to ask the ledger about with a beat: all.
     var probes: [LeaseProbe] {
-        state.withLock { state in
-            state.forgetTurns()
-            return state.letters.map { LeaseProbe(job: $1.job, lease: $0) }
-        }
+        state.withLock { $0.letters.map { LeaseProbe(job: $1.job, lease: $0) } }
     }
 
-    /// The leases to ask the ledger about between beats: those first that were sent first.
-    ///
-    /// One that was asked about in vain for long lets the others go first: whoever settles it may be away.
-    func probes(next most: Int) -> [LeaseProbe] {
+    /// The leases to ask the ledger about between two beats: those that were sent first, each a few times at most.
+    func nextProbes() -> [LeaseProbe] {
         state.withLock { state in
             state.forgetTurns()
-            let asked = state.turns.prefix(most)
+            let asked = state.turns.prefix(EarlyLooks.size)
             for lease in asked { state.letters[lease]?.looks += 1 }
-            let late = asked.filter { state.letters[$0]?.looks.isMultiple(of: EarlyLooks.most) == true }
-            let isLate = Set(late)
-            state.turns = asked.filter { !isLate.contains($0) } + state.turns.dropFirst(asked.count) + late
+            let again = asked.filter { (state.letters[$0]?.looks ?? 0) < EarlyLooks.perLease }
+            state.turns = again + state.turns.dropFirst(asked.count)
             return asked.compactMap { lease in state.letters[lease].map { LeaseProbe(job: $0.job, lease: lease) } }
         }
     }
@@ -161,6 +156,7 @@ final class Outbox: Sendable {
             for lease in leases {
                 if let letter = state.letters.removeValue(forKey: lease) { state.bytes -= letter.message.body.count }
             }
+            if !isBetweenBeats { state.forgetTurns() }
         }
         // It may have stayed so for the whole time, and looks between the beats end when they tell of nothing.
         if !isBetweenBeats, !leases.isEmpty { state.withLock { $0.isNearlyFull ? $0.whenNearlyFull : nil }?() }

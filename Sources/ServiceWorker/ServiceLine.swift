@@ -53,6 +53,7 @@ actor ServiceLine {
                 }
                 guard !Task.isCancelled, !desk.isDraining else { return await opened.cancel() }
                 subscription = opened
+                if failures > 0 { floor.log.info("tickets are consumed now", metadata: [LogKey.queue: "\(queue)"]) }
                 return await turn()
             } catch {
                 failures += 1

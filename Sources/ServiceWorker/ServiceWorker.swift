@@ -207,7 +207,8 @@ public actor ServiceWorker: Service {
         var looks = EarlyLooks()
         while floor.outbox.isNearlyFull, !Task.isCancelled {
             let begun = ContinuousClock.now
-            let probes = floor.outbox.probes(next: EarlyLooks.size)
+            let probes = floor.outbox.nextProbes()
+            guard !probes.isEmpty else { return }
             // The next beat reports a ledger that is away.
             guard let standings = try? await floor.ports.ledger.beat(await beatRow(), leases: probes) else { return }
             floor.markBeaten(begun)
@@ -216,7 +217,6 @@ public actor ServiceWorker: Service {
             let pause = looks.pause(
                 asked: probes.count,
                 settled: settled.count,
-                kept: floor.outbox.count,
                 from: begun,
                 to: .now
             )

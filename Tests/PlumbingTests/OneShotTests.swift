@@ -60,6 +60,28 @@ struct OneShotTests {
         #expect(try await task.value == 7)
     }
 
+    @Test func aTimeLimitDeliversOnlyWhatNobodyElseDid() async throws {
+        let late = OneShot<Int>()
+        let alarm = late.finish(after: .milliseconds(10), with: .success(1))
+        #expect(try await late.value() == 1)
+        alarm.lift()
+        let first = OneShot<Int>()
+        let limit = first.finish(after: .seconds(600), with: .success(1))
+        #expect(first.finish(.success(2)))
+        limit.lift()
+        #expect(try await first.value() == 2)
+        #expect(!first.finish(.success(3)))
+    }
+
+    @Test func aLiftedTimeLimitDeliversNothing() async throws {
+        let (lifted, other) = (OneShot<Int>(), OneShot<Int>())
+        lifted.finish(after: .milliseconds(10), with: .success(1)).lift()
+        let alarm = other.finish(after: .milliseconds(50), with: .success(2))
+        #expect(try await other.value() == 2, "it is due after the one that was lifted")
+        alarm.lift()
+        #expect(lifted.finish(.success(3)), "nothing was delivered before")
+    }
+
     @Test func finishingAndCancellingAtOnceResumesOnce() async {
         for round in 0..<2000 {
             let shot = OneShot<Int>()

@@ -42,29 +42,45 @@ struct OutboxTests {
         #expect(!outbox.isFull && rooms.count == 2, "3,500 are never too many")
     }
 
-    /// Between beats those are asked about that are settled first; who is asked about in vain must not hold them up.
+    /// Between beats those are asked about that are settled first, and nobody is asked about for ever.
     @Test func looksGoByTheOrderOfSending() async throws {
         let fixture = try await WorkerFixture()
         let outbox = fixture.worker(FunctionHandler { $0 }).floor.outbox
         let job = Job(id: MeshID(), service: "work", createdAt: .now)
         try await fixture.broker.declare(QueueName.completions(of: job))
-        let leases = (0..<30).map { _ in LeaseID() }
+        let leases = (0..<3000).map { _ in LeaseID() }
         for lease in leases {
             outbox.send(
                 Completion(job: job.id, lease: lease, failure: nil, result: [], runMilliseconds: 1),
                 of: job
             )
         }
-        func asked() -> [LeaseID] { outbox.probes(next: 10).map(\.lease) }
-        #expect(asked() == Array(leases[..<10]))
-        outbox.forget(Array(leases[..<5]), isBetweenBeats: true)
-        #expect(asked() == Array(leases[5..<15]))
-        for _ in 0..<2 { #expect(asked() == Array(leases[5..<15])) }
-        #expect(asked() == Array(leases[10..<20]), "five were asked about four times and go last")
-        #expect(Set((0..<16).flatMap { _ in asked() }) == Set(leases[5...]), "everybody gets a turn")
-        #expect(Set(outbox.probes.map(\.lease)) == Set(leases[5...]))
-        outbox.forget(leases)
-        #expect(asked().isEmpty && outbox.probes.isEmpty)
+        func asked() -> [LeaseID] { outbox.nextProbes().map(\.lease) }
+        #expect(asked() == Array(leases[..<1000]))
+        outbox.forget(Array(leases[..<500]), isBetweenBeats: true)
+        for _ in 0..<3 { #expect(asked() == Array(leases[500..<1500])) }
+        #expect(asked() == Array(leases[1000..<2000]), "the first 500 were asked about four times")
+        outbox.forget(Array(leases[1000..<1990]))
+        #expect(asked() == Array(leases[1990..<2990]))
+        for _ in 0..<8 { #expect(Set(asked()).count <= 1000) }
+        #expect(asked().isEmpty)
+        #expect(Set(outbox.probes.map(\.lease)) == Set(leases[500..<1000] + leases[1990...]), "a beat asks about all")
+    }
+
+    /// An app whose App APIs are all away must not keep a worker from learning what the others settle.
+    @Test func whatNobodySettlesHoldsUpNothing() async throws {
+        let fixture = try await WorkerFixture()
+        let settled = try await fixture.settler()
+        let worker = fixture.worker(FunctionHandler { $0 }, slots: 64) { $0.beatInterval = .seconds(600) }
+        await worker.start()
+        try await fixture.add(1)
+        _ = await settled.first(1)
+        await worker.beat()
+        try await fixture.add(1500) { $0.app = "away" }
+        let jobs = try await fixture.add(8000)
+        #expect(await settled.first(jobs.count).count == jobs.count)
+        #expect(worker.floor.outbox.count >= 1500)
+        await worker.drain(timeout: .zero)
     }
 
     /// A fast worker fills its outbox between two beats; it must learn earlier that all of it is settled.

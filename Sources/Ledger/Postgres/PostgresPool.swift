@@ -71,11 +71,11 @@ final class PostgresPool: Sendable {
 
     private func wait(for waiter: OneShot<Slot>) async throws(LedgerError) -> Slot {
         let limit = settings.leaseTimeout
-        let alarm = Task {
-            try await Task.sleep(for: limit)
-            waiter.finish(.failure(LedgerError(.unavailable, "no connection became free within \(limit)")))
-        }
-        defer { alarm.cancel() }
+        let alarm = waiter.finish(
+            after: limit,
+            with: .failure(LedgerError(.unavailable, "no connection became free within \(limit)"))
+        )
+        defer { alarm.lift() }
         do {
             return try await waiter.valueInAnyCase()
         } catch {

@@ -65,8 +65,8 @@ public final class SQLiteLedger: Ledger {
         configuration.busyMode = .timeout(10)
         configuration.label = "malla.ledger"
         configuration.prepareDatabase { db in
-            // Up to 8,000 pages (32 MiB) of the log are moved into the file at once: a page that is written often, as
-            // those of the indexes are, is moved once for all of them, and the writer stands still less often.
+            // The log is moved into the file when it has 8,000 pages (32 MiB): a page that is written often, as those of
+            // the indexes are, is moved once for all of them, and the writer stands still less often.
             try db.execute(
                 sql: """
                     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;

@@ -77,11 +77,8 @@ extension OneShot<Void> {
     ///
     /// - Throws: `CancellationError`.
     func value(within limit: Duration) async throws {
-        let timer = Task {
-            try await Task.sleep(for: limit)
-            finish(.success(()))
-        }
-        defer { timer.cancel() }
+        let alarm = finish(after: limit, with: .success(()))
+        defer { alarm.lift() }
         // A process that stops keeps nobody waiting.
         try await withGracefulShutdownHandler {
             try await value()
