@@ -75,6 +75,8 @@ class Connection:
             return
         if not data:
             self.load.lost += len(self.sent)
+            for key, _ in self.sent:
+                self.load.settle(key)
             self.sent.clear()
             self.load.selector.unregister(self.socket)
             self.socket.close()
@@ -166,6 +168,8 @@ class Load:
         self.selector.register(self.receiver, selectors.EVENT_READ, self.accept)
         self.lost = 0
         self.open: "dict[bytes, tuple[Phase, float]]" = {}
+        self.unanswered: "set[bytes]" = set()
+        # Callbacks that came before the answers to their calls were read.
         self.early: "dict[bytes, tuple[float, bytes]]" = {}
         self.count = 0
         # Another load may have asked this ledger before; what it asked for must not be asked for again.
@@ -222,6 +226,7 @@ class Load:
         )
         self.phase.offered += 1
         self.open[key] = (self.phase, due)
+        self.unanswered.add(key)
         self.free().send(data, key, due)
 
     def answered(self, status: int, key: bytes, due: float, now: float, head: bytes, body: bytes) -> None:
@@ -230,12 +235,19 @@ class Load:
         phase.codes[status] += 1
         phase.answers[status].append(now - due)
         if status != 200:
+            self.unanswered.discard(key)
             del self.open[key]
             phase.bad[VERDICT.search(body)[1].decode() if VERDICT.search(body) else "?"] += 1
             retry = RETRY.search(head)
             if retry:
                 phase.retry.append(int(retry[1]))
-        elif key in self.early:
+        else:
+            self.settle(key)
+
+    def settle(self, key: bytes) -> None:
+        """An answer was read, or can't come any more: what came before it counts now."""
+        self.unanswered.discard(key)
+        if key in self.early:
             self.finish(key, *self.early.pop(key))
 
     def called_back(self, key: bytes, body: bytes, now: float) -> None:
@@ -244,7 +256,9 @@ class Load:
             self.duplicates += 1
             return
         self.seen.add(key)
-        if key in self.open:
+        if key in self.unanswered:
+            self.early[key] = (now, body)
+        elif key in self.open:
             self.finish(key, now, body)
 
     def finish(self, key: bytes, now: float, body: bytes) -> None:
