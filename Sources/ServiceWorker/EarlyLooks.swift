@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-internal import Plumbing
-
 /// When to ask again what of a nearly full outbox is settled: pure, no clock of its own.
 ///
 /// Each lease that is asked about costs the ledger a read, and completions are settled about in the order in which they

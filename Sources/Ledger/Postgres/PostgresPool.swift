@@ -103,7 +103,7 @@ final class PostgresPool: Sendable {
             logger.log(
                 level: failures == 1 ? .warning : .debug,
                 "no connection to PostgreSQL",
-                metadata: ["error": "\(error)", "count": "\(failures)"]
+                metadata: [LogKey.error: "\(error)", LogKey.count: "\(failures)"]
             )
             throw error
         }
@@ -111,7 +111,7 @@ final class PostgresPool: Sendable {
             defer { state.failures = 0 }
             return state.failures
         }
-        if failures > 0 { logger.info("PostgreSQL answers again", metadata: ["count": "\(failures)"]) }
+        if failures > 0 { logger.info("PostgreSQL answers again", metadata: [LogKey.count: "\(failures)"]) }
         return connection
     }
 
