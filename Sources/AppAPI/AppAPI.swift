@@ -46,7 +46,13 @@ public struct AppAPI: Sendable {
                 logger: parts.logger
             )
         )
-        let desk = HandOverDesk(port: parts.handOver, ledger: parts.ledger, catalog: catalog, logger: parts.logger)
+        let desk = HandOverDesk(
+            port: parts.handOver,
+            broker: parts.broker,
+            ledger: parts.ledger,
+            catalog: catalog,
+            logger: parts.logger
+        )
         let backlog = BacklogGauge(
             ledger: parts.ledger,
             catalog: catalog,

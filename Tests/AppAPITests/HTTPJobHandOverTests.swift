@@ -21,10 +21,10 @@ import Workflow
     private func refused(_ behaviour: CannedServer.Behaviour) async throws -> [HandOver.Refusal] {
         let server = CannedServer(behaviour)
         defer { server.stop() }
-        return try await hand(to: server.port)
+        return try await hand(to: server.port).refused
     }
 
-    private func hand(to port: Int, timeout: Duration = .seconds(10)) async throws -> [HandOver.Refusal] {
+    private func hand(to port: Int, timeout: Duration = .seconds(10)) async throws -> HandOver.Answer {
         let port = HTTPJobHandOver(
             client: CurlTransfer(),
             base: "http://127.0.0.1:\(port)/",
@@ -41,7 +41,7 @@ import Workflow
     @Test func theRequestCarriesTheJobsTheTokenAndTheTrace() async throws {
         let server = CannedServer(CannedServer.answer("200 OK", #"{"refused":[]}"#))
         defer { server.stop() }
-        #expect(try await hand(to: server.port).isEmpty)
+        #expect(try await hand(to: server.port) == HandOver.Answer())
         let request = try #require(server.received.first)
         let head = request.lowercased()
         #expect(
@@ -58,6 +58,28 @@ import Workflow
         let stranger = HandOver.Refusal(job: MeshID(), reason: "?", retryAfter: .seconds(1))
         #expect(try await refused(CannedServer.answer("200 OK", list([stranger, refusal]))) == [refusal])
         #expect(try await refused(CannedServer.answer("202 Accepted", list([]))).isEmpty)
+    }
+
+    @Test func creditsAreReadAndKeptWithinBounds() async throws {
+        let credits: JSON = [
+            ["service": "alpha", "jobs": 7, "workers": 2, "for_ms": 500],
+            ["service": "beta", "jobs": 100_000, "workers": 0, "for_ms": 86_400_000],
+            ["service": "gamma", "jobs": "x"],
+            ["service": "delta", "jobs": -1, "workers": 9_223_372_036_854_775_807, "for_ms": -1], 5,
+        ]
+        let body: JSON = ["refused": [], "credits": credits]
+        let server = CannedServer(CannedServer.answer("200 OK", body.text))
+        defer { server.stop() }
+        let read = try await hand(to: server.port).credits
+        #expect(
+            read == [
+                TicketCredit(service: "alpha", jobs: 7, workers: 2, duration: .milliseconds(500)),
+                TicketCredit(service: "beta", jobs: TicketCredit.maxJobs, workers: 1),
+                TicketCredit(service: "delta", jobs: 0, workers: .max, duration: .zero),
+            ]
+        )
+        let service = ServiceDefinition(name: "delta", engine: .remote, concurrency: 5)
+        #expect(service.tickets(3, among: try #require(read.last).workers).map(\.count) == [1, 1, 1])
     }
 
     @Test func aPushBackKeepsTheReasonsOfItsBody() async throws {

@@ -194,18 +194,22 @@ struct SignedFiles: SignedMedia {
     }
 }
 
-/// A Service API that takes every job and tells the test.
+/// A Service API that takes every job, tells the test, and gives these credits with each answer.
 final class RecordedHandOver: JobHandOver {
     let jobs: AsyncStream<HandOver.Entry>
     private let sink: AsyncStream<HandOver.Entry>.Continuation
+    private let credits: [TicketCredit]
 
-    init() { (jobs, sink) = AsyncStream.makeStream() }
+    init(credits: [TicketCredit] = []) {
+        (jobs, sink) = AsyncStream.makeStream()
+        self.credits = credits
+    }
 
     func place(of service: String) -> String { "here" }
 
-    func handOver(_ handOver: HandOver, to place: String) async throws(HandOverFailure) -> [HandOver.Refusal] {
+    func handOver(_ handOver: HandOver, to place: String) async throws(HandOverFailure) -> HandOver.Answer {
         for entry in handOver.entries { sink.yield(entry) }
-        return []
+        return HandOver.Answer(credits: credits)
     }
 }
 

@@ -45,6 +45,7 @@ import Workflow
             followUp: CommitFollowUp(
                 desk: HandOverDesk(
                     port: fixture.handedOver,
+                    broker: parts.broker,
                     ledger: fixture.ledger,
                     catalog: catalog,
                     logger: logger

@@ -49,7 +49,7 @@ import Workflow
         try await fixture.tickets.countTickets()
         #expect(try await fixture.depth(wide.name) == 3)
         // Two workers get their share of a few.
-        fixture.admission.note(workers: 2, of: wide.name)
+        fixture.admission.account(of: wide.name) { $0.note(workers: 2) }
         _ = try await fixture.takeTickets(3, of: wide.name)
         #expect(fixture.admission.take(HandOver(entries: Array(handOver.entries.prefix(4)))).isEmpty)
         #expect(try await fixture.takeTickets(2, of: wide.name).map { Ticket(body: $0.body).count } == [2, 2])
@@ -71,13 +71,13 @@ import Workflow
             #expect(answer.status == 200 && answer.refused == [])
             #expect(
                 try await fixture.depth("beta")
-                    == Admission.ticketLimit(of: try #require(ServiceFixture.services["beta"])),
+                    == QueueAccount.ticketLimit(of: try #require(ServiceFixture.services["beta"])),
                 "the rest is made as these are taken"
             )
             #expect(try await client.handOver(1, to: "beta").status == 429)
             #expect(
                 try await fixture.depth("beta")
-                    == Admission.ticketLimit(of: try #require(ServiceFixture.services["beta"]))
+                    == QueueAccount.ticketLimit(of: try #require(ServiceFixture.services["beta"]))
             )
         }
     }

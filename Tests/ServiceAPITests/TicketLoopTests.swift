@@ -101,7 +101,7 @@ import Workflow
     /// Neither a hand-over nor a count fills a queue beyond the limit, and both fill it up again once it is emptier.
     @Test func aGiantsTicketsAreMadeAsTheyAreTaken() async throws {
         let fixture = try await ServiceFixture()
-        let limit = Admission.ticketLimit(of: try #require(ServiceFixture.services["beta"]))
+        let limit = QueueAccount.ticketLimit(of: try #require(ServiceFixture.services["beta"]))
         let jobs = try await fixture.create(limit + 10, service: "beta")
         let handOver = HandOver(entries: jobs.map { .init(job: $0.id, service: "beta", definition: "", trace: nil) })
         #expect(fixture.admission.take(handOver).isEmpty)

@@ -45,7 +45,7 @@ public struct HTTPJobHandOver: JobHandOver {
     public func handOver(
         _ handOver: HandOver,
         to place: String
-    ) async throws(HandOverFailure) -> [HandOver.Refusal] {
+    ) async throws(HandOverFailure) -> HandOver.Answer {
         var headers: [(name: String, value: String)] = [("content-type", "application/json")]
         if let token = token() { headers.append(("authorization", "Bearer \(token)")) }
         if let trace = handOver.entries.first?.trace { headers.append(("traceparent", trace)) }
@@ -65,32 +65,31 @@ public struct HTTPJobHandOver: JobHandOver {
         switch answer.head.status {
         case 200...299:
             // Silence is no consent: jobs that were not taken would be counted as handed over.
-            guard let refusals = Self.refusals(in: json) else {
+            guard let verdict = json.flatMap(HandOver.Answer.init(json:)) else {
                 throw HandOverFailure("\(place) answered \(answer.head.status) without the list 'refused'")
             }
-            return handOver.entries.compactMap { refusals[$0.job] }
+            let refusals = Self.byJob(verdict.refused)
+            return HandOver.Answer(refused: handOver.entries.compactMap { refusals[$0.job] }, credits: verdict.credits)
         case 429:
-            let known = Self.refusals(in: json) ?? [:]
+            let known = Self.byJob(json.flatMap(HandOver.Answer.init(json:))?.refused ?? [])
             let wait = Self.patience(RetryAfter.parse(answer.head["retry-after"]) ?? .seconds(1))
-            return handOver.entries.map {
+            let refused = handOver.entries.map {
                 known[$0.job] ?? .init(job: $0.job, reason: "the backlog is full", retryAfter: wait)
             }
+            return HandOver.Answer(refused: refused)
         default:
             let detail = json?["detail"]?.string.map { ": \($0.prefix(300))" } ?? ""
             throw HandOverFailure("\(place) answered with status \(answer.head.status)\(detail)")
         }
     }
 
-    /// The refusals of an answer by job; nil when the answer does not hold them.
-    private static func refusals(in json: JSON?) -> [JobID: HandOver.Refusal]? {
-        guard let list = json?["refused"]?.array else { return nil }
-        var refusals: [JobID: HandOver.Refusal] = [:]
-        for json in list {
-            guard var refusal = HandOver.Refusal(json: json) else { return nil }
+    private static func byJob(_ refusals: [HandOver.Refusal]) -> [JobID: HandOver.Refusal] {
+        var byJob: [JobID: HandOver.Refusal] = [:]
+        for var refusal in refusals {
             refusal.retryAfter = patience(refusal.retryAfter)
-            refusals[refusal.job] = refusal
+            byJob[refusal.job] = refusal
         }
-        return refusals
+        return byJob
     }
 
     /// The wait that is kept of what an answer asks for: no answer may set jobs aside for a day, or for no time at all.

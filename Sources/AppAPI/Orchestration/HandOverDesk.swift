@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import BrokerClient
 import Ledger
 import Logging
 import Metrics
@@ -11,7 +12,7 @@ import Workflow
 
 /// Hands committed jobs over in batches, one lane of batches per place, and sets the refused ones aside.
 ///
-/// Whoever enqueues never waits: an unreachable Service API delays its own jobs and nothing else.
+/// Of a few jobs of a service that gave credit it makes the tickets by itself, which saves the call. Whoever enqueues never waits: an unreachable Service API delays its own jobs and nothing else.
 final class HandOverDesk: Sendable {
     private static let batchSize = 1000
     private static let backoff = Backoff(base: .seconds(1), cap: .seconds(15))
@@ -19,16 +20,20 @@ final class HandOverDesk: Sendable {
     private struct State {
         var lanes: [String: Batcher<[HandOver.Entry], Void>] = [:]
         var failures: [String: Int] = [:]
+        var credits = TicketCredits()
     }
 
     private let port: any JobHandOver
+    private let broker: any Broker
     private let ledger: any Ledger
     private let services: [String: ServiceDefinition]
     private let logger: Logger
     private let state = Mutex(State())
+    private let tickets = Counter(label: "malla_tickets_total")
 
-    init(port: any JobHandOver, ledger: any Ledger, catalog: AppCatalog, logger: Logger) {
+    init(port: any JobHandOver, broker: any Broker, ledger: any Ledger, catalog: AppCatalog, logger: Logger) {
         self.port = port
+        self.broker = broker
         self.ledger = ledger
         services = catalog.services
         self.logger = logger
@@ -38,19 +43,31 @@ final class HandOverDesk: Sendable {
     func enqueue(_ jobs: [Job]) {
         let now = Timestamp.now
         var byPlace: [String: [HandOver.Entry]] = [:]
-        for job in jobs where job.state == .waiting && (job.runAfter ?? now) <= now {
-            let entry = HandOver.Entry(
-                job: job.id,
-                service: job.service,
-                definition: services[job.service]?.hash ?? "",
-                trace: job.trace
-            )
-            byPlace[port.place(of: job.service), default: []].append(entry)
+        let due = jobs.filter { $0.state == .waiting && ($0.runAfter ?? now) <= now }
+        for (service, own) in Dictionary(grouping: due, by: \.service) where !postTickets(of: service, for: own) {
+            let definition = services[service]?.hash ?? ""
+            byPlace[port.place(of: service), default: []] += own.map {
+                HandOver.Entry(job: $0.id, service: service, definition: definition, trace: $0.trace)
+            }
         }
         for (place, entries) in byPlace {
             // Nobody waits for a hand-over: the jobs are safe in the ledger. The desk itself reports its failures.
             lane(to: place).post(entries)
         }
+    }
+
+    /// Makes the tickets of these jobs by credit; false when there is none, or when the broker takes none now.
+    private func postTickets(of service: String, for jobs: [Job]) -> Bool {
+        guard let definition = services[service],
+            let workers = state.withLock({ $0.credits.spend(jobs.count, of: service, at: .now) })
+        else { return false }
+        let queue = QueueName.tickets(service: service)
+        let tickets = definition.tickets(for: jobs.map { ($0.id, $0.trace) }, among: workers)
+        guard broker.post(tickets.map { Message(queue: queue, body: $0.ticket.body, trace: $0.trace) }) else {
+            return false
+        }
+        self.tickets.increment(by: jobs.count)
+        return true
     }
 
     private func lane(to place: String) -> Batcher<[HandOver.Entry], Void> {
@@ -71,11 +88,14 @@ final class HandOverDesk: Sendable {
             let batch = Array(rest.prefix(Self.batchSize))
             rest = rest.dropFirst(Self.batchSize)
             do throws(HandOverFailure) {
-                let refused = try await port.handOver(HandOver(entries: batch), to: place)
-                state.withLock { _ = $0.failures.removeValue(forKey: place) }
+                let answer = try await port.handOver(HandOver(entries: batch), to: place)
+                state.withLock { state in
+                    state.failures[place] = nil
+                    state.credits.note(answer.credits, at: .now)
+                }
                 Counter(label: "malla_handovers_total", dimensions: [("outcome", "taken")])
-                    .increment(by: batch.count - refused.count)
-                await setAside(refused)
+                    .increment(by: batch.count - answer.refused.count)
+                await setAside(answer.refused)
             } catch {
                 await giveUp(batch + rest, at: place, error)
                 return

@@ -12,10 +12,10 @@ public protocol JobHandOver: Sendable {
     /// The place that takes a service's jobs; jobs of one place travel together.
     func place(of service: String) -> String
 
-    /// Hands jobs over and returns those that are not taken now.
+    /// Hands jobs over; the answer names those that are not taken now.
     ///
     /// - Throws: ``HandOverFailure`` when the place could not be asked at all.
-    func handOver(_ handOver: HandOver, to place: String) async throws(HandOverFailure) -> [HandOver.Refusal]
+    func handOver(_ handOver: HandOver, to place: String) async throws(HandOverFailure) -> HandOver.Answer
 }
 
 /// Why a place could not be asked.

@@ -15,7 +15,7 @@ struct DirectHandOver: JobHandOver {
     func handOver(
         _ handOver: HandOver,
         to place: String
-    ) async throws(HandOverFailure) -> [HandOver.Refusal] {
-        admission.take(handOver)
+    ) async throws(HandOverFailure) -> HandOver.Answer {
+        HandOver.Answer(refused: admission.take(handOver))
     }
 }

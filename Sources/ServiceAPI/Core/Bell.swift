@@ -33,6 +33,11 @@ final class Bell: Sendable {
         state.withLock { $0.remote = services }
     }
 
+    /// Whether calls for jobs of a service are held open, here or at another Service API.
+    func isAwaited(_ service: String) -> Bool {
+        state.withLock { $0.waiters[service] != nil || $0.remote.contains(service) }
+    }
+
     /// Says that a service has jobs waiting.
     ///
     /// - Parameter isOurs: whether it became so here, hence others are told.

@@ -21,7 +21,11 @@ struct MeshRoutes: Sendable {
                 summary: "Hands jobs over that are in the ledger already; answers with those that are not taken now.",
                 body: MeshSchemas.handOver,
                 answers: [
-                    .init(status: .ok, text: "The jobs that are not taken.", schema: MeshSchemas.verdict)
+                    .init(
+                        status: .ok,
+                        text: "The jobs that are not taken, and credits for tickets.",
+                        schema: MeshSchemas.verdict
+                    )
                 ],
                 handle: { request, _ in try await handOver(request) }
             )
@@ -37,14 +41,16 @@ struct MeshRoutes: Sendable {
             throw Problem(.unprocessableContent, "\(error.field) must be \(error.expected)", field: error.field)
         }
         let verdict = admission.admit(handOver)
-        let refused = JSON.array(verdict.refused.map(\.json))
-        guard let pushBack = verdict.pushBack else { return .json(["refused": refused]) }
+        guard let pushBack = verdict.pushBack else {
+            let credits = admission.credits(after: handOver)
+            return .json(HandOver.Answer(refused: verdict.refused, credits: credits).json)
+        }
         var problem = Problem(
             .tooManyRequests,
             "the backlog is full: none of the \(handOver.entries.count) jobs is taken now; 'refused' says why",
             retryAfter: max(1, Int((pushBack / .seconds(1)).rounded(.up)))
         )
-        problem.members = [("refused", refused)]
+        problem.members = [("refused", .array(verdict.refused.map(\.json)))]
         throw problem
     }
 }

@@ -24,6 +24,18 @@ enum MeshSchemas {
 
     static let verdict: JSON = [
         "type": "object", "required": ["refused"],
-        "properties": ["refused": ["type": "array", "items": ["type": "object"]]],
+        "properties": [
+            "refused": ["type": "array", "items": ["type": "object"]],
+            "credits": [
+                "type": "array",
+                "items": [
+                    "type": "object", "required": ["service", "jobs", "for_ms"],
+                    "properties": [
+                        "service": ["type": "string"], "jobs": ["type": "integer"], "workers": ["type": "integer"],
+                        "for_ms": ["type": "integer"],
+                    ],
+                ],
+            ],
+        ],
     ]
 }

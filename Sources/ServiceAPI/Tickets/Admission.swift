@@ -11,8 +11,8 @@ public import Workflow
 
 /// Takes jobs that an App API hands over: checks their services and limits and makes their tickets.
 ///
-/// The jobs are in the ledger already; a refusal makes the App API set them aside for a while. What waits per service
-/// is counted by ``TicketLoop`` once a second, and between its counts the tickets made since are added.
+/// The jobs are in the ledger already; a refusal makes the App API set them aside for a while. What it knows of each
+/// service is a ``QueueAccount``.
 public final class Admission: Sendable {
     /// What became of a hand-over.
     struct Verdict: Sendable {
@@ -23,20 +23,10 @@ public final class Admission: Sendable {
     }
 
     private struct State {
-        /// The tickets that wait for a worker, by service.
-        var waiting: [String: Int] = [:]
-        /// The services whose backlog was full when last asked; each is logged when it joins and when it leaves.
-        var full: Set<String> = []
+        /// By service.
+        var accounts: [String: QueueAccount]
         /// What has been logged of foreign services and versions of definitions.
         var foreign: Set<String> = []
-        /// The services whose queues hold so many more tickets than jobs that they get no further ones.
-        var surplus: Set<String> = []
-        /// For how many jobs a queue held tickets when it was last counted, and for how many some were made since.
-        var tickets: [String: Int] = [:]
-        /// For how many jobs a ticket was lately.
-        var made: [String: RecentRatio] = [:]
-        /// How many workers take tickets.
-        var workers: [String: Int] = [:]
     }
 
     /// A change worth a line in the log.
@@ -46,12 +36,6 @@ public final class Admission: Sendable {
         case unknown(service: String)
     }
 
-    /// For how many jobs a queue holds tickets at most, or about so many where several Service APIs fill it; for up to
-    /// four times as many where tickets are for several.
-    ///
-    /// The rest is made when they are counted, once a second or a few: the broker need not carry a giant's ten thousand
-    /// for which nobody has a slot. It also bounds what one Service API lets a service do in that time.
-    private static let ticketLimit = 5000
     /// How many foreign services and versions are logged at all.
     private static let foreignLimit = 256
 
@@ -59,7 +43,7 @@ public final class Admission: Sendable {
     private let broker: any Broker
     private let bell: Bell?
     private let logger: Logger
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let tickets = Counter(label: "malla_tickets_total")
     private let refusals = Counter(label: "malla_handover_refused_total")
     private let mismatches = Counter(label: "malla_handover_definition_mismatch_total")
@@ -72,6 +56,7 @@ public final class Admission: Sendable {
         self.broker = broker
         self.bell = bell
         self.logger = logger
+        state = Mutex(State(accounts: services.mapValues(QueueAccount.init)))
     }
 
     /// Takes the jobs it can; returns those it can't, with when to come back.
@@ -80,29 +65,28 @@ public final class Admission: Sendable {
     /// Takes the jobs it can, and tells what became of the others.
     func admit(_ handOver: HandOver) -> Verdict {
         var verdict = Verdict()
-        var open: [(service: ServiceDefinition, job: JobID, trace: String?)] = []
+        var open: [(service: String, job: JobID, trace: String?)] = []
         var taken: Set<String> = []
         var notes: [Note] = []
         var full = 0
         var mismatched = 0
         state.withLock { state in
             for entry in handOver.entries {
-                guard let service = services[entry.service] else {
+                guard let service = services[entry.service], let isTaken = state.accounts[entry.service]?.take() else {
                     verdict.refused.append(unknown(entry))
                     let name = String(entry.service.prefix(64))
                     if isNew("\(name) unknown", &state) { notes.append(.unknown(service: name)) }
                     continue
                 }
-                let waiting = state.waiting[service.name, default: 0]
-                guard waiting < service.backlog else {
+                guard isTaken else {
                     full += 1
+                    let waiting = state.accounts[service.name]?.waiting ?? 0
                     verdict.refused.append(tooMany(entry, waiting, service))
-                    if state.full.insert(service.name).inserted {
+                    if state.accounts[service.name]?.becameFull() == true {
                         notes.append(.full(service: service.name, limit: service.backlog))
                     }
                     continue
                 }
-                state.waiting[service.name] = waiting + 1
                 // Taken all the same: while a new version is rolled out both are about. Nothing checks the input
                 // again, the App API did so by its own version when it planned the job; what protects the handler
                 // are its own checks, and a job that it refuses fails alone.
@@ -114,7 +98,9 @@ public final class Admission: Sendable {
                     }
                 }
                 taken.insert(service.name)
-                if takesTicket(service, &state) { open.append((service, entry.job, entry.trace)) }
+                if state.accounts[service.name]?.takesTicket() == true {
+                    open.append((service.name, entry.job, entry.trace))
+                }
             }
         }
         post(open)
@@ -126,14 +112,21 @@ public final class Admission: Sendable {
         return verdict
     }
 
+    /// What an App API may make tickets for by itself, having handed over a few jobs of a service by its right version.
+    ///
+    /// None for a service whose jobs are waited for over HTTP as well: nobody would ring for those.
+    func credits(after handOver: HandOver) -> [TicketCredit] {
+        var counts: [String: Int] = [:]
+        for entry in handOver.entries where entry.definition == services[entry.service]?.hash {
+            counts[entry.service, default: 0] += 1
+        }
+        let services = counts.filter { $1 <= TicketCredit.group && bell?.isAwaited($0) != true }.keys.sorted()
+        return state.withLock { state in services.compactMap { state.accounts[$0]?.credit() } }
+    }
+
     /// Takes room for new direct jobs; nil when there is, else how many jobs wait already.
     func reserve(_ count: Int, of service: String) -> Int? {
-        state.withLock { state in
-            let waiting = state.waiting[service, default: 0]
-            guard waiting == 0 || waiting + count <= services[service]?.backlog ?? .max else { return waiting }
-            state.waiting[service] = waiting + count
-            return nil
-        }
+        state.withLock { $0.accounts[service]?.reserve(count) }
     }
 
     /// Sends the tickets of jobs that wait; a service that is `remote` gets none, for nobody takes them.
@@ -142,65 +135,39 @@ public final class Admission: Sendable {
         post(
             state.withLock { state in
                 jobs.compactMap { job in
-                    guard let service = services[job.service], takesTicket(service, &state) else { return nil }
-                    return (service, job.id, job.trace)
+                    state.accounts[job.service]?.takesTicket() == true ? (job.service, job.id, job.trace) : nil
                 }
             }
         )
     }
 
-    /// Sends tickets for these jobs; what several jobs share has no trace, each job's row tells its own.
-    private func post(_ jobs: [(service: ServiceDefinition, job: JobID, trace: String?)]) {
+    /// Sends tickets for these jobs.
+    private func post(_ jobs: [(service: String, job: JobID, trace: String?)]) {
+        guard !jobs.isEmpty else { return }
         var messages: [Message] = []
-        for own in Dictionary(grouping: jobs, by: \.service.name).values {
-            let service = own[0].service
-            var start = 0
-            for ticket in tickets(own.count, of: service) {
-                let first = own[start]
-                messages.append(
-                    Message(
-                        queue: QueueName.tickets(service: service.name),
-                        body: Ticket(job: first.job, count: ticket.count).body,
-                        trace: ticket.count == 1 ? first.trace : nil
-                    )
-                )
-                start += ticket.count
-            }
+        for (service, own) in Dictionary(grouping: jobs, by: \.service) {
+            let queue = QueueName.tickets(service: service)
+            let tickets = state.withLock { $0.accounts[service]?.tickets(for: own.map { ($0.job, $0.trace) }) }
+            messages += (tickets ?? []).map { Message(queue: queue, body: $0.ticket.body, trace: $0.trace) }
         }
-        guard !messages.isEmpty else { return }
         broker.post(messages)
         tickets.increment(by: jobs.count)
     }
 
-    /// For how many jobs of a service there are tickets at most.
-    static func ticketLimit(of service: ServiceDefinition) -> Int { ticketLimit * min(4, service.ticketSize) }
-
-    /// Makes tickets for so many jobs of a service, such that no worker gets more than its share of them; counted.
-    func tickets(_ count: Int, of service: ServiceDefinition) -> [Ticket] {
+    /// Changes what is known of a service, and asks it; nil when it is not served here.
+    @discardableResult
+    func account<Answer: Sendable>(of service: String, _ body: (inout QueueAccount) -> Answer) -> Answer? {
         state.withLock { state in
-            let workers = max(1, state.workers[service.name, default: 1])
-            let tickets = service.tickets(count, each: (count + workers - 1) / workers)
-            state.made[service.name, default: RecentRatio()].add(messages: tickets.count, parts: count)
-            return tickets
+            guard var account = state.accounts[service] else { return nil }
+            defer { state.accounts[service] = account }
+            return body(&account)
         }
     }
 
-    /// For how many jobs so many tickets in a service's queue are, as far as those tell that were made here lately.
-    func jobs(of service: ServiceDefinition, inTickets tickets: Int) -> Int {
-        state.withLock { $0.made[service.name, default: RecentRatio()].parts(in: tickets) }
-    }
-
-    /// Notes how many workers take the tickets of a service.
-    func note(workers: Int, of service: String) { state.withLock { $0.workers[service] = workers } }
-
-    /// Whether one more ticket is to be made now, which is counted; the others are replaced like lost ones.
-    private func takesTicket(_ service: ServiceDefinition, _ state: inout State) -> Bool {
-        let tickets = state.tickets[service.name, default: 0]
-        guard service.engine != .remote, !state.surplus.contains(service.name),
-            tickets < Self.ticketLimit(of: service)
-        else { return false }
-        state.tickets[service.name] = tickets + 1
-        return true
+    /// Replaces the count of a service's waiting jobs with a fresh one.
+    func recount(_ service: String, waiting: Int) {
+        guard account(of: service, { $0.recount(waiting) }) == true else { return }
+        logger.info("a backlog has room again", metadata: [LogKey.service: "\(service)"])
     }
 
     private func unknown(_ entry: HandOver.Entry) -> HandOver.Refusal {
@@ -242,28 +209,6 @@ public final class Admission: Sendable {
                 "jobs of a service that is not served here were handed over",
                 metadata: [LogKey.service: "\(service)"]
             )
-        }
-    }
-
-    /// Notes for how many jobs a queue holds tickets, and whether that is far more than its service has due jobs: workers that
-    /// claim over HTTP take none away.
-    func note(tickets: Int, isSurplus: Bool, of service: String) {
-        state.withLock { state in
-            state.tickets[service] = tickets
-            if isSurplus { state.surplus.insert(service) } else { state.surplus.remove(service) }
-        }
-    }
-
-    /// Replaces the counts of waiting tickets, by service, with fresh ones.
-    func recount(_ waiting: [String: Int]) {
-        let freed = state.withLock { state -> [String] in
-            state.waiting.merge(waiting) { _, new in new }
-            let freed = state.full.filter { state.waiting[$0, default: 0] < services[$0]?.backlog ?? .max }
-            state.full.subtract(freed)
-            return freed.sorted()
-        }
-        for service in freed {
-            logger.info("a backlog has room again", metadata: [LogKey.service: "\(service)"])
         }
     }
 }

@@ -34,7 +34,7 @@ struct TicketLoop: Service {
     private var ledger: any Ledger { parts.ledger }
     private var broker: any Broker { parts.broker }
 
-    /// For how many more jobs than are due a queue may hold tickets before it gets no further ones.
+    /// How many more tickets than due jobs a queue may hold before it gets no further ones.
     static let surplusLimit = 1000
 
     /// Makes the loop for the services that `desk` serves.
@@ -136,9 +136,9 @@ struct TicketLoop: Service {
             Gauge(label: "malla_jobs_waiting", dimensions: [("service", load.service)]).record(load.waiting)
             Gauge(label: "malla_jobs_running", dimensions: [("service", load.service)]).record(load.running)
             // A job that was set aside does not wait yet.
-            admission.recount([load.service: load.due])
+            admission.recount(load.service, waiting: load.due)
             let own = workers.count { !$0.isRemote && !$0.isDraining && $0.services.contains(load.service) }
-            admission.note(workers: own, of: load.service)
+            admission.account(of: load.service) { $0.note(workers: own) }
             // A broker that is away is not asked again for each queue.
             if remote.contains(load.service) || fault?.isRetriable == true { continue }
             do throws(BrokerError) {
@@ -155,11 +155,14 @@ struct TicketLoop: Service {
         let queue = QueueName.tickets(service: load.service)
         var depth = 0
         if let found = try await broker.depth(of: queue) { depth = found } else { try await broker.declare(queue) }
-        let there = admission.jobs(of: service, inTickets: depth)
-        let missing = max(0, min(load.due, Admission.ticketLimit(of: service)) - there)
-        admission.note(tickets: there + missing, isSurplus: there - load.due > Self.surplusLimit, of: load.service)
-        guard missing > 0 else { return }
-        let tickets = admission.tickets(missing, of: service)
+        let tickets = admission.account(of: load.service) { account in
+            let there = account.jobs(inTickets: depth)
+            let missing = max(0, min(load.due, QueueAccount.ticketLimit(of: service)) - there)
+            account.note(ticketed: there + missing, isSurplus: depth - load.due > Self.surplusLimit)
+            return account.tickets(missing)
+        }
+        guard let tickets, !tickets.isEmpty else { return }
+        let missing = tickets.reduce(0) { $0 + $1.count }
         try await broker.publish(tickets.map { Message(queue: queue, body: $0.body) })
         Counter(label: "malla_tickets_replaced_total", dimensions: [("service", load.service)]).increment(by: missing)
         logger.debug(

@@ -6,7 +6,7 @@ public import Plumbing
 
 /// "Run these jobs": what an App API tells a Service API once the jobs are in the ledger.
 ///
-/// `POST /mesh/v1/jobs` with `Authorization: Bearer <MESH_TOKEN>`; the answer lists the refusals: with status 200, or
+/// `POST /mesh/v1/jobs` with `Authorization: Bearer <MESH_TOKEN>`; the ``Answer`` lists the refusals: with status 200, or
 /// with 429 and `Retry-After` when every job was refused because the backlogs are full.
 public struct HandOver: Sendable, Hashable {
     /// One job.

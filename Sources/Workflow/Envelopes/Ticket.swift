@@ -40,9 +40,25 @@ extension ServiceDefinition {
     /// For how many jobs a ticket of this service is at most: not for more than one worker can take at once.
     public var ticketSize: Int { min(max(1, concurrency), Ticket.maxCount) }
 
-    /// As few tickets as are for so many jobs, each for at most `most` of them, without a hint.
-    public func tickets(_ count: Int, each most: Int = .max) -> [Ticket] {
-        let size = min(ticketSize, max(1, most))
+    /// As few tickets as are for so many jobs, such that none of so many workers gets more than its share, without a hint.
+    public func tickets(_ count: Int, among workers: Int = 1) -> [Ticket] {
+        let workers = max(1, workers)
+        let size = min(ticketSize, max(1, (count + workers - 1) / workers))
         return stride(from: 0, to: count, by: size).map { Ticket(job: nil, count: min(size, count - $0)) }
+    }
+
+    /// As few tickets as are for these jobs, shared among so many workers, each with its first job as the hint.
+    ///
+    /// One for a single job has that job's trace; what several share has none, each job's row tells its own.
+    public func tickets(
+        for jobs: [(job: JobID, trace: String?)],
+        among workers: Int
+    ) -> [(ticket: Ticket, trace: String?)] {
+        var start = 0
+        return tickets(jobs.count, among: workers).map { ticket in
+            defer { start += ticket.count }
+            let first = jobs[start]
+            return (Ticket(job: first.job, count: ticket.count), ticket.count == 1 ? first.trace : nil)
+        }
     }
 }

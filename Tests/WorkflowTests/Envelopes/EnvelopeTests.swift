@@ -84,5 +84,27 @@ import Testing
         #expect(HandOver(json: ["jobs": [["service": "s"]]]) == nil)
         let refusal = HandOver.Refusal(job: entry.job, reason: "full", retryAfter: .milliseconds(1500))
         #expect(HandOver.Refusal(json: try JSON(parsing: refusal.json.bytes)) == refusal)
+        let credit = TicketCredit(service: "s", jobs: 17, workers: 3, duration: .milliseconds(900))
+        for answer in [
+            HandOver.Answer(), .init(refused: [refusal]), .init(refused: [refusal], credits: [credit]),
+        ] {
+            #expect(HandOver.Answer(json: try JSON(parsing: answer.json.bytes)) == answer)
+        }
+        #expect(HandOver.Answer(json: ["credits": []]) == nil)
+    }
+
+    @Test func ticketsHaveTheirFirstJobsHintsAndOnlySingleOnesATrace() {
+        let jobs = (0..<7).map { (job: MeshID(), trace: String?.some("trace-\($0)")) }
+        let service = ServiceDefinition(name: "s", engine: .remote, concurrency: 4)
+        for (workers, counts) in [(0, [4, 3]), (1, [4, 3]), (3, [3, 3, 1]), (7, [1, 1, 1, 1, 1, 1, 1])] {
+            let tickets = service.tickets(for: jobs, among: workers)
+            #expect(tickets.map(\.ticket.count) == counts, "\(workers)")
+            var first = 0
+            for (ticket, trace) in tickets {
+                #expect(ticket.job == jobs[first].job && trace == (ticket.count == 1 ? jobs[first].trace : nil))
+                first += ticket.count
+            }
+        }
+        #expect(service.tickets(for: [], among: 2).isEmpty)
     }
 }
