@@ -37,18 +37,15 @@ final class Outbox: Sendable {
         var busyLanes = 0
         var whenRoom: (@Sendable () -> Void)?
         var whenNearlyFull: (@Sendable () -> Void)?
-        /// How many were settled between the last two beats.
-        var settled = 0
-        /// How many were settled since, as looks between the beats told.
-        var settledSince = 0
+        /// How far the worker is ahead of those who settle.
+        var pace = SettlingPace()
 
-        var isFull: Bool { letters.count >= limit || bytes >= Outbox.fullBytes }
-        var isNearlyFull: Bool { letters.count >= limit / 4 * 3 || bytes >= Outbox.fullBytes / 4 * 3 }
-
-        /// While somebody settles, three quarters of what is settled from beat to beat: looks between them tell early enough.
-        private var limit: Int {
-            let settled = max(settled, settledSince)
-            return settled == 0 ? Outbox.fullCount : min(Outbox.fullCount, max(Outbox.leastAhead, settled / 4 * 3))
+        var isFull: Bool {
+            pace.ahead >= pace.limit || letters.count >= Outbox.fullCount || bytes >= Outbox.fullBytes
+        }
+        var isNearlyFull: Bool {
+            pace.ahead >= pace.limit / 4 * 3 || letters.count >= Outbox.fullCount / 4 * 3
+                || bytes >= Outbox.fullBytes / 4 * 3
         }
 
         /// Takes what is settled out of the turns.
@@ -62,11 +59,6 @@ final class Outbox: Sendable {
     private static let batchBytes = 4 * 1024 * 1024
     /// Above these the worker claims nothing new: whoever settles is away, and memory is not endless.
     private static let fullCount = 50_000
-    /// So many are never too many.
-    ///
-    /// Beyond that the worker stays only so far ahead of whoever settles: every job that runs or ran and is not settled
-    /// costs the ledger a look with each beat and each turn of the timers, and a job done early ends no task earlier.
-    private static let leastAhead = 4000
     private static let fullBytes = 256 * 1024 * 1024
 
     private let ports: WorkerPorts
@@ -102,15 +94,26 @@ final class Outbox: Sendable {
         state.withLock { $0.letters.map { LeaseProbe(job: $1.job, lease: $0) } }
     }
 
-    /// The leases to ask the ledger about between two beats: those that were sent first, each a few times at most.
+    /// The leases to ask the ledger about between two beats: those that were sent first, to queues that somebody
+    /// settles, each a few times at most.
     func nextProbes() -> [LeaseProbe] {
         state.withLock { state in
-            state.forgetTurns()
-            let asked = state.turns.prefix(EarlyLooks.size)
-            for lease in asked { state.letters[lease]?.looks += 1 }
-            let again = asked.filter { (state.letters[$0]?.looks ?? 0) < EarlyLooks.perLease }
-            state.turns = again + state.turns.dropFirst(asked.count)
-            return asked.compactMap { lease in state.letters[lease].map { LeaseProbe(job: $0.job, lease: lease) } }
+            var probes: [LeaseProbe] = []
+            var turns: [LeaseID] = []
+            var seen = 0
+            for lease in state.turns {
+                if probes.count == EarlyLooks.size { break }
+                seen += 1
+                guard let letter = state.letters[lease] else { continue }
+                let isAsked = state.pace.isSettled(letter.message.queue)
+                if isAsked {
+                    probes.append(LeaseProbe(job: letter.job, lease: lease))
+                    state.letters[lease]?.looks += 1
+                }
+                if !isAsked || letter.looks + 1 < EarlyLooks.perLease { turns.append(lease) }
+            }
+            state.turns = turns + state.turns.dropFirst(seen)
+            return probes
         }
     }
 
@@ -128,6 +131,7 @@ final class Outbox: Sendable {
                 sendAgainAt: .now + settings.resendInterval
             )
             state.bytes += message.body.count
+            state.pace.sent(to: message.queue)
             state.queue.append(completion.lease)
             state.turns.append(completion.lease)
             let notice = !wasNearlyFull && state.isNearlyFull ? state.whenNearlyFull : nil
@@ -148,15 +152,14 @@ final class Outbox: Sendable {
     /// - Parameter isBetweenBeats: whether it was a look between the beats that told.
     func forget(_ leases: [LeaseID], isBetweenBeats: Bool = false) {
         makeRoom { state in
-            let before = state.letters.count
-            defer {
-                state.settledSince += before - state.letters.count
-                if !isBetweenBeats { (state.settled, state.settledSince) = (state.settledSince, 0) }
-            }
             for lease in leases {
-                if let letter = state.letters.removeValue(forKey: lease) { state.bytes -= letter.message.body.count }
+                guard let letter = state.letters.removeValue(forKey: lease) else { continue }
+                state.bytes -= letter.message.body.count
+                state.pace.settled(of: letter.message.queue)
             }
-            if !isBetweenBeats { state.forgetTurns() }
+            guard !isBetweenBeats else { return }
+            state.pace.beat()
+            state.forgetTurns()
         }
         // It may have stayed so for the whole time, and looks between the beats end when they tell of nothing.
         if !isBetweenBeats, !leases.isEmpty { state.withLock { $0.isNearlyFull ? $0.whenNearlyFull : nil }?() }

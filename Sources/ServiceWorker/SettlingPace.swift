@@ -1,0 +1,68 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+/// How far a worker is ahead of those who settle its completions, by queue: pure, no clock of its own.
+///
+/// A queue that nobody settles lately, such as that of an app whose App APIs are away, does not count: it must not keep
+/// the worker from the jobs of the others.
+struct SettlingPace {
+    private struct Queue {
+        var unsettled = 0
+        /// How many were settled between the last two beats.
+        var settled = 0
+        /// How many were settled since, as looks between the beats told.
+        var settledSince = 0
+
+        var rate: Int { max(settled, settledSince) }
+    }
+
+    /// So many are never too many.
+    ///
+    /// Beyond that the worker stays only so far ahead of whoever settles: every job that runs or ran and is not settled
+    /// costs the ledger a look with each beat and each turn of the timers, and a job done early ends no task earlier.
+    private static let leastAhead = 4000
+
+    private var queues: [String: Queue] = [:]
+    /// How many completions of queues that somebody settles are not settled yet.
+    private(set) var ahead = 0
+    /// How many of all queues are settled from beat to beat.
+    private var rate = 0
+
+    init() {}
+
+    /// How many may be ahead: three quarters of what is settled from beat to beat; looks between them tell early enough.
+    var limit: Int { max(Self.leastAhead, rate / 4 * 3) }
+
+    /// Whether somebody settles a queue lately.
+    func isSettled(_ queue: String) -> Bool { queues[queue].map { $0.rate > 0 } ?? false }
+
+    /// A completion was sent.
+    mutating func sent(to queue: String) {
+        queues[queue, default: Queue()].unsettled += 1
+        if queues[queue, default: Queue()].rate > 0 { ahead += 1 }
+    }
+
+    /// A completion was settled, or nobody wants it any more.
+    mutating func settled(of name: String) {
+        guard var queue = queues[name], queue.unsettled > 0 else { return }
+        let before = queue
+        queue.unsettled -= 1
+        queue.settledSince += 1
+        queues[name] = queue
+        ahead += queue.unsettled - (before.rate > 0 ? before.unsettled : 0)
+        rate += queue.rate - before.rate
+    }
+
+    /// A beat told of all that was settled until now.
+    mutating func beat() {
+        (ahead, rate) = (0, 0)
+        for (name, var queue) in queues {
+            (queue.settled, queue.settledSince) = (queue.settledSince, 0)
+            queues[name] = queue.unsettled == 0 && queue.settled == 0 ? nil : queue
+            guard queue.settled > 0 else { continue }
+            ahead += queue.unsettled
+            rate += queue.settled
+        }
+    }
+}
