@@ -32,7 +32,9 @@ final class Outbox: Sendable {
         var letters: [LeaseID: Letter] = [:]
         var bytes = 0
         var queue: [LeaseID] = []
-        /// The letters to ask about between beats, in the order of their sending; what is settled leaves it late.
+        /// The letters to ask about between beats, in the order of their sending: those to queues that somebody settles.
+        ///
+        /// What is settled leaves it late.
         var turns: [LeaseID] = []
         var busyLanes = 0
         var whenRoom: (@Sendable () -> Void)?
@@ -44,8 +46,7 @@ final class Outbox: Sendable {
             pace.ahead >= pace.limit || letters.count >= Outbox.fullCount || bytes >= Outbox.fullBytes
         }
         var isNearlyFull: Bool {
-            pace.ahead >= pace.limit / 4 * 3 || letters.count >= Outbox.fullCount / 4 * 3
-                || bytes >= Outbox.fullBytes / 4 * 3
+            pace.ahead >= pace.limit / 4 * 3 || bytes >= Outbox.fullBytes / 4 * 3
         }
 
         /// Takes what is settled out of the turns.
@@ -59,6 +60,8 @@ final class Outbox: Sendable {
     private static let batchBytes = 4 * 1024 * 1024
     /// Above these the worker claims nothing new: whoever settles is away, and memory is not endless.
     private static let fullCount = 50_000
+    /// About so many completions a beat asks for a queue that nobody settles: enough to learn that somebody does again.
+    private static let sample = 4000
     private static let fullBytes = 256 * 1024 * 1024
 
     private let ports: WorkerPorts
@@ -89,31 +92,30 @@ final class Outbox: Sendable {
     /// How many completions are not settled.
     var count: Int { state.withLock { $0.letters.count } }
 
-    /// The leases to ask the ledger about with a beat: all.
+    /// The leases to ask the ledger about with a beat: all, but of a queue that nobody settles only some.
     var probes: [LeaseProbe] {
-        state.withLock { $0.letters.map { LeaseProbe(job: $1.job, lease: $0) } }
+        state.withLock { state in
+            var unsettled: [String: Int] = [:]
+            return state.letters.compactMap { lease, letter in
+                let queue = letter.message.queue
+                if !state.pace.isSettled(queue) {
+                    guard unsettled[queue, default: 0] < Self.sample else { return nil }
+                    unsettled[queue, default: 0] += 1
+                }
+                return LeaseProbe(job: letter.job, lease: lease)
+            }
+        }
     }
 
-    /// The leases to ask the ledger about between two beats: those that were sent first, to queues that somebody
-    /// settles, each a few times at most.
+    /// The leases to ask the ledger about between two beats: those that were sent first, each a few times at most.
     func nextProbes() -> [LeaseProbe] {
         state.withLock { state in
-            var probes: [LeaseProbe] = []
-            var turns: [LeaseID] = []
-            var seen = 0
-            for lease in state.turns {
-                if probes.count == EarlyLooks.size { break }
-                seen += 1
-                guard let letter = state.letters[lease] else { continue }
-                let isAsked = state.pace.isSettled(letter.message.queue)
-                if isAsked {
-                    probes.append(LeaseProbe(job: letter.job, lease: lease))
-                    state.letters[lease]?.looks += 1
-                }
-                if !isAsked || letter.looks + 1 < EarlyLooks.perLease { turns.append(lease) }
-            }
-            state.turns = turns + state.turns.dropFirst(seen)
-            return probes
+            state.forgetTurns()
+            let asked = state.turns.prefix(EarlyLooks.size)
+            for lease in asked { state.letters[lease]?.looks += 1 }
+            let again = asked.filter { (state.letters[$0]?.looks ?? 0) < EarlyLooks.perLease }
+            state.turns = again + state.turns.dropFirst(asked.count)
+            return asked.compactMap { lease in state.letters[lease].map { LeaseProbe(job: $0.job, lease: lease) } }
         }
     }
 
@@ -133,7 +135,7 @@ final class Outbox: Sendable {
             state.bytes += message.body.count
             state.pace.sent(to: message.queue)
             state.queue.append(completion.lease)
-            state.turns.append(completion.lease)
+            if state.pace.isSettled(message.queue) { state.turns.append(completion.lease) }
             let notice = !wasNearlyFull && state.isNearlyFull ? state.whenNearlyFull : nil
             return (Self.takeLane(&state), notice)
         }

@@ -4,11 +4,13 @@
 
 /// How far a worker is ahead of those who settle its completions, by queue: pure, no clock of its own.
 ///
-/// A queue that nobody settles lately, such as that of an app whose App APIs are away, does not count: it must not keep
-/// the worker from the jobs of the others.
+/// What was sent to a queue that nobody settled at the time, such as that of an app whose App APIs are away, does not
+/// count, nor when they are back: it must not keep the worker from the jobs of the others.
 struct SettlingPace {
     private struct Queue {
         var unsettled = 0
+        /// How many of them count: those that were sent last.
+        var counted = 0
         /// How many were settled between the last two beats.
         var settled = 0
         /// How many were settled since, as looks between the beats told.
@@ -24,7 +26,7 @@ struct SettlingPace {
     private static let leastAhead = 4000
 
     private var queues: [String: Queue] = [:]
-    /// How many completions of queues that somebody settles are not settled yet.
+    /// How many completions that count are not settled yet.
     private(set) var ahead = 0
     /// How many of all queues are settled from beat to beat.
     private var rate = 0
@@ -38,9 +40,14 @@ struct SettlingPace {
     func isSettled(_ queue: String) -> Bool { queues[queue].map { $0.rate > 0 } ?? false }
 
     /// A completion was sent.
-    mutating func sent(to queue: String) {
-        queues[queue, default: Queue()].unsettled += 1
-        if queues[queue, default: Queue()].rate > 0 { ahead += 1 }
+    mutating func sent(to name: String) {
+        var queue = queues[name] ?? Queue()
+        queue.unsettled += 1
+        if queue.rate > 0 {
+            queue.counted += 1
+            ahead += 1
+        }
+        queues[name] = queue
     }
 
     /// A completion was settled, or nobody wants it any more.
@@ -49,8 +56,10 @@ struct SettlingPace {
         let before = queue
         queue.unsettled -= 1
         queue.settledSince += 1
+        // The others were sent earlier, and are settled earlier.
+        queue.counted = min(queue.counted, queue.unsettled)
         queues[name] = queue
-        ahead += queue.unsettled - (before.rate > 0 ? before.unsettled : 0)
+        ahead += queue.counted - before.counted
         rate += queue.rate - before.rate
     }
 
@@ -59,9 +68,9 @@ struct SettlingPace {
         (ahead, rate) = (0, 0)
         for (name, var queue) in queues {
             (queue.settled, queue.settledSince) = (queue.settledSince, 0)
+            if queue.settled == 0 { queue.counted = 0 }
             queues[name] = queue.unsettled == 0 && queue.settled == 0 ? nil : queue
-            guard queue.settled > 0 else { continue }
-            ahead += queue.unsettled
+            ahead += queue.counted
             rate += queue.settled
         }
     }

@@ -194,22 +194,28 @@ struct SignedFiles: SignedMedia {
     }
 }
 
-/// A Service API that takes every job, tells the test, and gives these credits with each answer.
+/// A Service API that takes every job, tells the test, and gives these credits to the first who asks.
 final class RecordedHandOver: JobHandOver {
     let jobs: AsyncStream<HandOver.Entry>
     private let sink: AsyncStream<HandOver.Entry>.Continuation
-    private let credits: [TicketCredit]
+    private let credits: Mutex<[TicketCredit]>
 
     init(credits: [TicketCredit] = []) {
         (jobs, sink) = AsyncStream.makeStream()
-        self.credits = credits
+        self.credits = Mutex(credits)
     }
 
     func place(of service: String) -> String { "here" }
 
     func handOver(_ handOver: HandOver, to place: String) async throws(HandOverFailure) -> HandOver.Answer {
         for entry in handOver.entries { sink.yield(entry) }
-        return HandOver.Answer(credits: credits)
+        guard !handOver.asks.isEmpty else { return HandOver.Answer() }
+        return HandOver.Answer(
+            credits: credits.withLock { credits in
+                defer { credits = [] }
+                return credits
+            }
+        )
     }
 }
 

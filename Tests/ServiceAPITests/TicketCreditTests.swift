@@ -12,23 +12,32 @@ import Workflow
 
 /// For how many jobs a Service API lets App APIs make tickets, and what it then makes of its counts.
 @Suite(.timeLimit(.minutes(1))) struct TicketCreditTests {
-    private func handOver(_ count: Int, to service: String, definition: String? = nil) -> HandOver {
+    private func handOver(
+        _ count: Int,
+        to service: String,
+        definition: String? = nil,
+        asks: CreditAsk? = nil
+    ) -> HandOver {
         HandOver(
             entries: (0..<count).map { _ in
                 .init(job: MeshID(), service: service, definition: definition ?? "\(service)-1", trace: nil)
-            }
+            },
+            asks: [asks ?? CreditAsk(service: service)]
         )
     }
 
-    @Test func aFewJobsOfACountedServiceBringCredit() async throws {
+    @Test func whoeverAsksForACountedServiceGetsCredit() async throws {
         let fixture = try await ServiceFixture()
+        let ask = handOver(1, to: "beta").json
+        let credit = TicketCredit(service: "beta", jobs: TicketCredit.maxJobs, workers: 1)
         try await fixture.serve { client in
-            let early = try await client.handOver(1, to: "beta")
+            let early = try await client.handOver(ask)
             #expect(HandOver.Answer(json: try #require(early.json)) == HandOver.Answer(), "its queue may not be there")
             try await fixture.tickets.countTickets()
-            let answer = try await client.handOver(TicketCredit.group, to: "beta")
-            let credit = TicketCredit(service: "beta", jobs: TicketCredit.maxJobs, workers: 1)
+            let answer = try await client.handOver(ask)
             #expect(HandOver.Answer(json: try #require(answer.json))?.credits == [credit])
+            let silent = try await client.handOver(1, to: "beta")
+            #expect(HandOver.Answer(json: try #require(silent.json)) == HandOver.Answer(), "it was not asked for")
         }
     }
 
@@ -36,41 +45,46 @@ import Workflow
         let fixture = try await ServiceFixture()
         try await fixture.tickets.countTickets()
         let admission = fixture.admission
-        #expect(admission.credits(after: handOver(TicketCredit.group + 1, to: "beta")).isEmpty, "many at once")
-        #expect(admission.credits(after: handOver(1, to: "beta", definition: "beta-2")).isEmpty, "another version")
-        #expect(admission.credits(after: handOver(1, to: "gamma")).isEmpty, "not served here")
-        #expect(admission.credits(after: handOver(1, to: "alpha")).isEmpty, "a backlog of three has no room to share")
-        #expect(admission.credits(after: HandOver(entries: [])).isEmpty)
+        #expect(admission.credits(for: handOver(1, to: "beta", definition: "beta-2")).isEmpty, "another version")
+        #expect(admission.credits(for: handOver(1, to: "gamma")).isEmpty, "not served here")
+        #expect(admission.credits(for: handOver(1, to: "alpha")).isEmpty, "a backlog of three has no room to share")
+        #expect(admission.credits(for: handOver(0, to: "beta")).isEmpty, "no job of it")
         // Workers elsewhere wait to be told of its jobs: here, or at another Service API.
         try await fixture.desk.bell.listening(for: ["beta"]) { _ in
-            #expect(admission.credits(after: handOver(1, to: "beta")).isEmpty)
+            #expect(admission.credits(for: handOver(1, to: "beta")).isEmpty)
         }
         fixture.desk.bell.learn(remote: ["beta"])
-        #expect(admission.credits(after: handOver(1, to: "beta")).isEmpty)
+        #expect(admission.credits(for: handOver(1, to: "beta")).isEmpty)
         fixture.desk.bell.learn(remote: [])
-        #expect(admission.credits(after: handOver(1, to: "beta")).count == 1)
+        #expect(admission.credits(for: handOver(1, to: "beta")).count == 1)
         await fixture.end()
     }
 
-    @Test func creditsFillNoBacklogAndWhatIsNotUsedLapsesWithTheNextCount() async throws {
+    /// An App API that can't use its credit asks again and again; nobody is refused anything for that.
+    @Test func whatIsNotUsedTakesNoRoom() async throws {
         let fixture = try await ServiceFixture()
         try await fixture.tickets.countTickets()
-        var given = 0
-        for _ in 0..<10_000 { given += fixture.admission.credits(after: handOver(1, to: "beta")).first?.jobs ?? 0 }
-        // A queue's tickets are the nearer limit here.
-        let limit = QueueAccount.ticketLimit(of: try #require(ServiceFixture.services["beta"]))
-        #expect(given > limit * 9 / 10 && given < limit)
-        // What was given counts as waiting.
-        #expect(fixture.admission.reserve(10_000 - given + 1, of: "beta") == given)
-        #expect(fixture.admission.reserve(10_000 - given, of: "beta") == nil)
-        #expect(fixture.admission.credits(after: handOver(1, to: "beta")).isEmpty)
-        try await fixture.tickets.countTickets()
-        #expect(fixture.admission.credits(after: handOver(1, to: "beta")).first?.jobs == TicketCredit.maxJobs)
+        for _ in 0..<1000 {
+            let credits = fixture.admission.credits(for: handOver(1, to: "beta"))
+            #expect(credits.first?.jobs == TicketCredit.maxJobs)
+        }
+        #expect(fixture.admission.reserve(10_000, of: "beta") == nil)
+        #expect(fixture.admission.credits(for: handOver(1, to: "beta")).isEmpty, "now it is full")
         await fixture.end()
     }
 
-    /// Tickets of its own were for 32 jobs each, those by credit are for one: they must not be taken for a surplus.
-    @Test func ticketsByCreditAreCountedForOneJobEach() async throws {
+    @Test func aBacklogThatIsMoreThanHalfFullGivesNone() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.tickets.countTickets()
+        #expect(fixture.admission.reserve(5000, of: "beta") == nil)
+        #expect(fixture.admission.credits(for: handOver(1, to: "beta")).first?.jobs == TicketCredit.maxJobs)
+        #expect(fixture.admission.reserve(1, of: "beta") == nil)
+        #expect(fixture.admission.credits(for: handOver(1, to: "beta")).isEmpty)
+        await fixture.end()
+    }
+
+    /// Tickets of its own were for 32 jobs each, those by credit are for one.
+    @Test func whatAppAPIsMadeByCreditIsCounted() async throws {
         let wide = ServiceDefinition(
             name: "wide",
             engine: .native(handler: "echo", options: .null),
@@ -83,15 +97,14 @@ import Workflow
         try await fixture.tickets.countTickets()
         #expect(try await fixture.takeTickets(10, of: wide.name).count == 10)
         #expect(try await fixture.claim(320, service: wide.name).count == 320)
-        #expect(fixture.admission.credits(after: handOver(1, to: wide.name)).first?.jobs == TicketCredit.maxJobs)
-        // By credit an App API makes 200 tickets; the jobs of 100 others have none.
-        try await fixture.create(300, service: wide.name)
-        try await fixture.broker.publish(Array(repeating: Message(queue: queue, body: []), count: 200))
-        for _ in 0..<2 {
-            try await fixture.tickets.countTickets()
-            let depth = try #require(try await fixture.depth(wide.name))
-            #expect(depth >= 200 + 4)
-        }
+        // By credit an App API has made 512 tickets: about as many as are remembered.
+        let told = CreditAsk(service: wide.name, jobs: 512, tickets: 512)
+        _ = fixture.admission.credits(for: handOver(1, to: wide.name, asks: told))
+        try await fixture.create(200, service: wide.name)
+        try await fixture.broker.publish(Array(repeating: Message(queue: queue, body: []), count: 100))
+        // 100 tickets are for about 160 jobs now, not for 3,200: two more for the rest.
+        try await fixture.tickets.countTickets()
+        #expect(try await fixture.depth(wide.name) == 102)
         await fixture.end()
     }
 }

@@ -17,20 +17,26 @@ import Testing
         for _ in 0..<count { pace.settled(of: queue) }
     }
 
-    @Test func aQueueThatNobodySettlesDoesNotCount() {
+    @Test func whatWasSentWhileNobodySettledDoesNotCount() {
         var pace = SettlingPace()
         sent(20_000, to: "away", &pace)
         sent(3000, to: "here", &pace)
         #expect(pace.ahead == 0 && pace.limit == 4000, "nobody settles yet")
         settled(1000, of: "here", &pace)
-        #expect(pace.ahead == 2000)
+        #expect(pace.isSettled("here") && !pace.isSettled("away"))
+        sent(3000, to: "here", &pace)
+        sent(1, to: "away", &pace)
+        #expect(pace.ahead == 3000, "2,000 were sent before")
         pace.beat()
-        #expect(pace.ahead == 2000, "what was settled until the last beat still tells")
+        #expect(pace.ahead == 3000 && pace.isSettled("here"), "what was settled until the last beat still tells")
         settled(1, of: "away", &pace)
-        #expect(pace.ahead == 2000 + 19_999, "somebody settles there again")
+        sent(5, to: "away", &pace)
+        #expect(pace.ahead == 3005, "whoever is back works off what is old first")
+        settled(2500, of: "here", &pace)
+        #expect(pace.ahead == 2505)
         pace.beat()
         pace.beat()
-        #expect(pace.ahead == 0)
+        #expect(pace.ahead == 0 && !pace.isSettled("here"))
     }
 
     @Test func theLimitIsThreeQuartersOfWhatIsSettledFromBeatToBeat() {
@@ -52,27 +58,37 @@ import Testing
     @Test(arguments: 0..<20) func theSumsAreThoseOfTheQueues(_ seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var pace = SettlingPace()
-        var queues: [String: (unsettled: Int, settled: Int, since: Int)] = [:]
+        struct Queue {
+            var unsettled = 0, counted = 0, settled = 0, since = 0
+            var rate: Int { max(settled, since) }
+        }
+        var queues: [String: Queue] = [:]
         for _ in 0..<5000 {
             let name = "queue-\(Int.random(in: 0..<5, using: &random))"
-            var queue = queues[name] ?? (0, 0, 0)
+            var queue = queues[name] ?? Queue()
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<50:
                 pace.sent(to: name)
                 queue.unsettled += 1
+                if queue.rate > 0 { queue.counted += 1 }
             case 50..<97:
                 pace.settled(of: name)
-                if queue.unsettled > 0 { (queue.unsettled, queue.since) = (queue.unsettled - 1, queue.since + 1) }
+                guard queue.unsettled > 0 else { continue }
+                (queue.unsettled, queue.since) = (queue.unsettled - 1, queue.since + 1)
+                queue.counted = min(queue.counted, queue.unsettled)
             default:
                 pace.beat()
-                queues[name] = queue
-                queues = queues.mapValues { ($0.unsettled, $0.since, 0) }
-                queue = queues[name] ?? (0, 0, 0)
+                for (name, var other) in queues {
+                    (other.settled, other.since) = (other.since, 0)
+                    if other.settled == 0 { other.counted = 0 }
+                    queues[name] = other
+                }
+                continue
             }
             queues[name] = queue
-            let active = queues.values.filter { max($0.settled, $0.since) > 0 }
-            #expect(pace.ahead == active.reduce(0) { $0 + $1.unsettled })
-            #expect(pace.limit == max(4000, active.reduce(0) { $0 + max($1.settled, $1.since) } / 4 * 3))
+            #expect(pace.ahead == queues.values.reduce(0) { $0 + $1.counted })
+            #expect(pace.limit == max(4000, queues.values.reduce(0) { $0 + $1.rate } / 4 * 3))
+            for (name, queue) in queues { #expect(pace.isSettled(name) == (queue.rate > 0)) }
         }
     }
 }

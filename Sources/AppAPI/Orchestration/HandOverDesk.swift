@@ -12,7 +12,8 @@ import Workflow
 
 /// Hands committed jobs over in batches, one lane of batches per place, and sets the refused ones aside.
 ///
-/// Of a few jobs of a service that gave credit it makes the tickets by itself, which saves the call. Whoever enqueues never waits: an unreachable Service API delays its own jobs and nothing else.
+/// Of a few jobs whose Service API gave credit it makes the tickets by itself, which saves the call. Whoever enqueues
+/// never waits: an unreachable Service API delays its own jobs and nothing else.
 final class HandOverDesk: Sendable {
     private static let batchSize = 1000
     private static let backoff = Backoff(base: .seconds(1), cap: .seconds(15))
@@ -27,15 +28,24 @@ final class HandOverDesk: Sendable {
     private let broker: any Broker
     private let ledger: any Ledger
     private let services: [String: ServiceDefinition]
+    private let clock: @Sendable () -> ContinuousClock.Instant
     private let logger: Logger
     private let state = Mutex(State())
     private let tickets = Counter(label: "malla_tickets_total")
 
-    init(port: any JobHandOver, broker: any Broker, ledger: any Ledger, catalog: AppCatalog, logger: Logger) {
+    init(
+        port: any JobHandOver,
+        broker: any Broker,
+        ledger: any Ledger,
+        catalog: AppCatalog,
+        clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
+        logger: Logger
+    ) {
         self.port = port
         self.broker = broker
         self.ledger = ledger
         services = catalog.services
+        self.clock = clock
         self.logger = logger
     }
 
@@ -58,17 +68,20 @@ final class HandOverDesk: Sendable {
 
     /// Makes the tickets of these jobs by credit; false when there is none, or when the broker takes none now.
     private func postTickets(of service: String, for jobs: [Job]) -> Bool {
-        guard let definition = services[service],
-            let workers = state.withLock({ $0.credits.spend(jobs.count, of: service, at: .now) })
-        else { return false }
+        guard let definition = services[service] else { return false }
+        let own = jobs.map { (job: $0.id, trace: $0.trace) }
+        let now = clock()
+        guard let made = state.withLock({ $0.credits.spend(for: own, of: definition, at: now) }) else { return false }
         let queue = QueueName.tickets(service: service)
-        let tickets = definition.tickets(for: jobs.map { ($0.id, $0.trace) }, among: workers)
-        guard broker.post(tickets.map { Message(queue: queue, body: $0.ticket.body, trace: $0.trace) }) else {
+        guard broker.post(made.map { Message(queue: queue, body: $0.ticket.body, trace: $0.trace) }) else {
             return false
         }
-        self.tickets.increment(by: jobs.count)
+        tickets.increment(by: jobs.count)
         return true
     }
+
+    /// The credits as they stand.
+    var credits: TicketCredits { state.withLock(\.credits) }
 
     private func lane(to place: String) -> Batcher<[HandOver.Entry], Void> {
         state.withLock { state in
@@ -88,10 +101,13 @@ final class HandOverDesk: Sendable {
             let batch = Array(rest.prefix(Self.batchSize))
             rest = rest.dropFirst(Self.batchSize)
             do throws(HandOverFailure) {
-                let answer = try await port.handOver(HandOver(entries: batch), to: place)
+                let begun = clock()
+                let asks = state.withLock { $0.credits.asks(with: batch, at: begun) }
+                let answer = try await port.handOver(HandOver(entries: batch, asks: asks), to: place)
+                let ended = clock()
                 state.withLock { state in
                     state.failures[place] = nil
-                    state.credits.note(answer.credits, at: .now)
+                    state.credits.note(answer.credits, at: ended)
                 }
                 Counter(label: "malla_handovers_total", dimensions: [("outcome", "taken")])
                     .increment(by: batch.count - answer.refused.count)

@@ -7,9 +7,11 @@ import Workflow
 /// The credits that Service APIs have given, by service: for how many jobs tickets may be made here, and until when.
 struct TicketCredits: Sendable {
     private struct Credit {
-        var jobs: Int
-        let workers: Int
-        let end: ContinuousClock.Instant
+        var jobs = 0
+        var workers = 1
+        var end: ContinuousClock.Instant
+        /// What was made since it was last asked for.
+        var made = (jobs: 0, tickets: 0)
     }
 
     private var credits: [String: Credit] = [:]
@@ -18,27 +20,49 @@ struct TicketCredits: Sendable {
 
     /// Notes what an answer gives; it replaces what was left of an earlier credit.
     mutating func note(_ granted: [TicketCredit], at now: ContinuousClock.Instant) {
-        for credit in granted {
-            credits[credit.service] = Credit(
-                jobs: credit.jobs,
-                workers: credit.workers,
-                end: now.advanced(by: credit.duration)
-            )
+        for given in granted {
+            let end = now.advanced(by: given.duration)
+            var credit = credits[given.service] ?? Credit(end: end)
+            (credit.jobs, credit.workers, credit.end) = (given.jobs, given.workers, end)
+            credits[given.service] = credit
         }
+    }
+
+    /// For how many jobs of a service tickets may still be made.
+    func left(of service: String, at now: ContinuousClock.Instant) -> Int {
+        credits[service].map { now < $0.end ? $0.jobs : 0 } ?? 0
     }
 
     /// Spends credit for all of these jobs; nil when there is not enough, and for so many that they are better handed
     /// over together.
     ///
-    /// - Returns: how many workers share their tickets.
-    mutating func spend(_ count: Int, of service: String, at now: ContinuousClock.Instant) -> Int? {
-        guard count <= TicketCredit.group, let credit = credits[service] else { return nil }
-        guard now < credit.end, count <= credit.jobs else {
-            // The next hand-over brings a new one.
-            credits[service] = nil
-            return nil
+    /// - Returns: their tickets.
+    mutating func spend(
+        for jobs: [(job: JobID, trace: String?)],
+        of service: ServiceDefinition,
+        at now: ContinuousClock.Instant
+    ) -> [(ticket: Ticket, trace: String?)]? {
+        guard jobs.count <= min(TicketCredit.group, left(of: service.name, at: now)),
+            let credit = credits[service.name]
+        else { return nil }
+        let tickets = service.tickets(for: jobs, among: credit.workers)
+        credits[service.name]?.jobs -= jobs.count
+        credits[service.name]?.made.jobs += jobs.count
+        credits[service.name]?.made.tickets += tickets.count
+        return tickets
+    }
+
+    /// What to ask for along with these jobs: for each service of which they are few and that has no credit left, or
+    /// too little for as many more.
+    mutating func asks(with entries: [HandOver.Entry], at now: ContinuousClock.Instant) -> [CreditAsk] {
+        var counts: [String: Int] = [:]
+        for entry in entries { counts[entry.service, default: 0] += 1 }
+        return counts.keys.sorted().compactMap { service -> CreditAsk? in
+            guard let count = counts[service], count <= TicketCredit.group else { return nil }
+            guard left(of: service, at: now) < count else { return nil }
+            let made = credits[service]?.made ?? (jobs: 0, tickets: 0)
+            credits[service]?.made = (jobs: 0, tickets: 0)
+            return CreditAsk(service: service, jobs: made.jobs, tickets: made.tickets)
         }
-        credits[service]?.jobs -= count
-        return credit.workers
     }
 }

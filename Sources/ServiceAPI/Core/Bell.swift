@@ -33,7 +33,7 @@ final class Bell: Sendable {
         state.withLock { $0.remote = services }
     }
 
-    /// Whether calls for jobs of a service are held open, here or at another Service API.
+    /// Whether a service's jobs are waited for over HTTP: here, or lately at another Service API.
     func isAwaited(_ service: String) -> Bool {
         state.withLock { $0.waiters[service] != nil || $0.remote.contains(service) }
     }

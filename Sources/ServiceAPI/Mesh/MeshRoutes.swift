@@ -42,7 +42,7 @@ struct MeshRoutes: Sendable {
         }
         let verdict = admission.admit(handOver)
         guard let pushBack = verdict.pushBack else {
-            let credits = admission.credits(after: handOver)
+            let credits = admission.credits(for: handOver)
             return .json(HandOver.Answer(refused: verdict.refused, credits: credits).json)
         }
         var problem = Problem(

@@ -18,7 +18,16 @@ enum MeshSchemas {
                         "definition": ["type": "string"], "traceparent": ["type": "string"],
                     ],
                 ],
-            ]
+            ],
+            "credit": [
+                "type": "array",
+                "items": [
+                    "type": "object", "required": ["service"],
+                    "properties": [
+                        "service": ["type": "string"], "jobs": ["type": "integer"], "tickets": ["type": "integer"],
+                    ],
+                ],
+            ],
         ],
     ]
 

@@ -112,16 +112,20 @@ public final class Admission: Sendable {
         return verdict
     }
 
-    /// What an App API may make tickets for by itself, having handed over a few jobs of a service by its right version.
+    /// The credits that a hand-over asks for, of services whose definition the App API has right; takes note of what it
+    /// made by the last ones.
     ///
-    /// None for a service whose jobs are waited for over HTTP as well: nobody would ring for those.
-    func credits(after handOver: HandOver) -> [TicketCredit] {
-        var counts: [String: Int] = [:]
-        for entry in handOver.entries where entry.definition == services[entry.service]?.hash {
-            counts[entry.service, default: 0] += 1
+    /// None for a service whose jobs are taken over HTTP as well: nobody would wake the workers that wait there.
+    func credits(for handOver: HandOver) -> [TicketCredit] {
+        guard !handOver.asks.isEmpty else { return [] }
+        let right = Set(handOver.entries.filter { $0.definition == services[$0.service]?.hash }.map(\.service))
+        let asked = handOver.asks.filter { services[$0.service] != nil }
+        let awaited = asked.filter { bell?.isAwaited($0.service) == true }.map(\.service)
+        return state.withLock { state in
+            for ask in asked { state.accounts[ask.service]?.note(ask) }
+            return asked.map(\.service).filter { right.contains($0) && !awaited.contains($0) }
+                .compactMap { state.accounts[$0]?.credit() }
         }
-        let services = counts.filter { $1 <= TicketCredit.group && bell?.isAwaited($0) != true }.keys.sorted()
-        return state.withLock { state in services.compactMap { state.accounts[$0]?.credit() } }
     }
 
     /// Takes room for new direct jobs; nil when there is, else how many jobs wait already.

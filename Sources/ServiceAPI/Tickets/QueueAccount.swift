@@ -15,7 +15,7 @@ struct QueueAccount: Sendable {
     /// The rest is made when they are counted: the broker need not carry a giant's ten thousand for which nobody has a
     /// slot. It also bounds what one Service API lets a service do in that time.
     private static let ticketLimit = 5000
-    /// A credit is for this part of the room at most, so that a few App APIs' credits fill no backlog.
+    /// A credit is for this part of the room at most.
     private static let creditShare = 16
 
     let service: ServiceDefinition
@@ -33,8 +33,6 @@ struct QueueAccount: Sendable {
     private var made = RecentRatio()
     /// How many workers take the tickets.
     private var workers = 1
-    /// For how many jobs App APIs may have made tickets since the last count, and between the one before and it.
-    private var credited = (lately: 0, before: 0)
 
     init(_ service: ServiceDefinition) {
         self.service = service
@@ -90,24 +88,22 @@ struct QueueAccount: Sendable {
         return tickets
     }
 
-    /// For how many jobs so many tickets in the queue are, as far as those tell that were made here lately; those that
-    /// App APIs may have made count for one each.
-    func jobs(inTickets tickets: Int) -> Int {
-        let foreign = min(tickets, credited.lately + credited.before)
-        return foreign + made.parts(in: tickets - foreign)
-    }
+    /// For how many jobs so many tickets in the queue are, as far as those tell that were made lately.
+    func jobs(inTickets tickets: Int) -> Int { made.parts(in: tickets) }
 
-    /// Gives a part of the room to an App API, which makes tickets by itself; nil when there is hardly any, and for a
-    /// queue that nobody takes tickets from or that may not be there yet.
-    mutating func credit() -> TicketCredit? {
-        guard isCounted, mayHaveMore else { return nil }
-        let room = min(service.backlog - waiting, Self.ticketLimit(of: service) - ticketed)
-        let jobs = min(room / Self.creditShare, TicketCredit.maxJobs)
-        guard jobs > 0 else { return nil }
-        waiting += jobs
-        ticketed += jobs
-        credited.lately += jobs
-        return TicketCredit(service: service.name, jobs: jobs, workers: workers)
+    /// Counts tickets that an App API made by credit.
+    mutating func note(_ ask: CreditAsk) { made.add(messages: ask.tickets, parts: ask.jobs) }
+
+    /// Gives a part of the room to an App API, which makes tickets by itself; nil when more than half of it is taken, and
+    /// for a queue that nobody takes tickets from or that may not be there yet.
+    ///
+    /// What was given takes no room until it is used and counted: half of the room is enough for what several App APIs
+    /// may use meanwhile, and what is not used must refuse no job.
+    func credit() -> TicketCredit? {
+        let limit = Self.ticketLimit(of: service)
+        guard isCounted, mayHaveMore, waiting <= service.backlog / 2, ticketed <= limit / 2 else { return nil }
+        let jobs = min(min(service.backlog - waiting, limit - ticketed) / Self.creditShare, TicketCredit.maxJobs)
+        return jobs > 0 ? TicketCredit(service: service.name, jobs: jobs, workers: workers) : nil
     }
 
     /// Notes how many workers take the tickets.
@@ -119,7 +115,6 @@ struct QueueAccount: Sendable {
         self.ticketed = ticketed
         self.isSurplus = isSurplus
         isCounted = true
-        credited = (0, credited.lately)
     }
 
     /// Replaces the count of waiting jobs with a fresh one; true when a backlog that was full has room again.

@@ -48,10 +48,13 @@ public struct HandOver: Sendable, Hashable {
 
     /// The jobs.
     public var entries: [Entry]
+    /// The credits that are asked for.
+    public var asks: [CreditAsk]
 
     /// Makes a hand-over.
-    public init(entries: [Entry]) {
+    public init(entries: [Entry], asks: [CreditAsk] = []) {
         self.entries = entries
+        self.asks = asks
     }
 
     /// The request's body.
@@ -63,7 +66,8 @@ public struct HandOver: Sendable, Hashable {
             ]
             return entry.trace.map { json.adding("traceparent", .string($0)) } ?? json
         }
-        return ["jobs": .array(jobs)]
+        let json: JSON = ["jobs": .array(jobs)]
+        return asks.isEmpty ? json : json.adding("credit", .array(asks.map(\.json)))
     }
 
     /// What is wrong with a request's body.
@@ -89,7 +93,8 @@ public struct HandOver: Sendable, Hashable {
         var entries: [Entry] = []
         entries.reserveCapacity(jobs.count)
         for (index, json) in jobs.enumerated() { entries.append(try Self.entry(json, at: "/jobs/\(index)")) }
-        self.init(entries: entries)
+        // An ask that can't be read is none: its jobs are handed over.
+        self.init(entries: entries, asks: (json["credit"]?.array ?? []).compactMap(CreditAsk.init(json:)))
     }
 
     private static func entry(_ json: JSON, at place: String) throws(Fault) -> Entry {

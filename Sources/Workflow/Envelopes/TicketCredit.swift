@@ -6,8 +6,8 @@ import Plumbing
 
 /// Lets an App API make the tickets of a few jobs by itself for a moment, instead of handing each of them over.
 ///
-/// A Service API that has room gives it with its answer to a ``HandOver``; the jobs are then worked on a call earlier.
-/// It counts what it gave as if those jobs waited already, so its backlog holds; what is not used lapses.
+/// A Service API that has room gives it with its answer to a ``HandOver`` that asks for it (``CreditAsk``); the jobs are
+/// then worked on a call earlier. What is not used lapses.
 public struct TicketCredit: Sendable, Hashable {
     /// The service.
     public var service: String

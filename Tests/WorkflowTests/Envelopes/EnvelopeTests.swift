@@ -82,6 +82,13 @@ import Testing
         let handOver = HandOver(entries: [entry, .init(job: MeshID(), service: "t", definition: "", trace: nil)])
         #expect(HandOver(json: try JSON(parsing: handOver.json.bytes)) == handOver)
         #expect(HandOver(json: ["jobs": [["service": "s"]]]) == nil)
+        let asking = HandOver(entries: [entry], asks: [CreditAsk(service: "s", jobs: 7, tickets: 2)])
+        #expect(HandOver(json: try JSON(parsing: asking.json.bytes)) == asking)
+        let odd: JSON = [
+            "jobs": [], "credit": [["service": "s", "jobs": -1, "tickets": 9], ["jobs": 1], 5, ["service": "t"]],
+        ]
+        #expect(HandOver(json: odd)?.asks == [CreditAsk(service: "s"), CreditAsk(service: "t")])
+        #expect(HandOver(json: ["jobs": [], "credit": 1])?.asks == [])
         let refusal = HandOver.Refusal(job: entry.job, reason: "full", retryAfter: .milliseconds(1500))
         #expect(HandOver.Refusal(json: try JSON(parsing: refusal.json.bytes)) == refusal)
         let credit = TicketCredit(service: "s", jobs: 17, workers: 3, duration: .milliseconds(900))
