@@ -56,10 +56,14 @@ public protocol Ledger: Sendable {
     /// Claims up to `leases.count` due jobs of a service, first by rank; repeating the same leases gives the same jobs.
     ///
     /// A claimed job carries one of the leases. Fewer jobs than leases means that no more are due.
+    ///
+    /// - Parameter rank: due jobs of lower ranks are passed over; nil for none. PostgreSQL then need not step over what was
+    ///   claimed before them since its last vacuum.
     func claim(
         service: String,
         worker: String,
-        leases: [LeaseID]
+        leases: [LeaseID],
+        from rank: Int64?
     ) async throws(LedgerError) -> [JobRecord]
 
     /// Claims up to `leases.count` due jobs of a service for a worker that holds them by time, first by rank; repeating
@@ -215,5 +219,16 @@ public struct TaskView: Sendable {
         self.run = run
         self.stageNames = stageNames
         self.startedAt = startedAt
+    }
+}
+
+extension Ledger {
+    /// Claims up to `leases.count` due jobs of a service, first by rank, of all that are due.
+    public func claim(
+        service: String,
+        worker: String,
+        leases: [LeaseID]
+    ) async throws(LedgerError) -> [JobRecord] {
+        try await claim(service: service, worker: worker, leases: leases, from: nil)
     }
 }

@@ -34,6 +34,19 @@ extension LedgerContract {
             let rest = try await fixture.claim(5)
             try requireEqual(rest.map(\.job.id), [jobs[2].id, jobs[0].id], "the rest by rank")
         },
+        Case("a claim from a rank on passes over what comes before, and tells of its leases all the same") { fixture in
+            let ranks: [Int64] = [30, 10, 20, 40]
+            let jobs = try await fixture.create(4) { $0.rank = ranks[$1] }
+            try await fixture.beat("w1")
+            let leases = (0..<2).map { _ in MeshID() }
+            let found = try await fixture.ledger.claim(service: "alpha", worker: "w1", leases: leases, from: 20)
+            try requireEqual(found.map(\.job.id), [jobs[2].id, jobs[0].id], "the first two from 20 on")
+            let again = try await fixture.ledger.claim(service: "alpha", worker: "w1", leases: leases, from: 1000)
+            try requireEqual(Set(again.map(\.job.id)), Set(found.map(\.job.id)), "jobs of repeated leases")
+            let late = try await fixture.ledger.claim(service: "alpha", worker: "w1", leases: [MeshID()], from: 41)
+            try requireEqual(late.count, 0, "jobs beyond the last rank")
+            try requireEqual(try await fixture.claim(5).map(\.job.id), [jobs[1].id, jobs[3].id], "the rest by rank")
+        },
         Case("a claim finds nothing: no jobs, no leases, another service") { fixture in
             try requireEqual(try await fixture.claim(3).count, 0, "claims of an empty service")
             try await fixture.create(1)

@@ -20,6 +20,7 @@ actor ServiceLine {
     private var timer: (at: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// The leases of a claim that has not been answered yet.
     private var unanswered: [LeaseID] = []
+    private var claimStart = ClaimStart()
     /// How many claims in a row the ledger did not answer.
     private var failedClaims = 0
     private var isTurning = false
@@ -137,7 +138,7 @@ actor ServiceLine {
         unanswered = leases
         floor.leases.expect(leases)
         do throws(LedgerError) {
-            let records = try await floor.ports.ledger.claim(service: service.name, worker: floor.id, leases: leases)
+            let records = try await due(for: leases, at: claim.sentAt)
             unanswered = []
             if failedClaims > 0 {
                 floor.log.info("jobs are claimed again", metadata: [LogKey.service: "\(service.name)"])
@@ -161,6 +162,21 @@ actor ServiceLine {
             desk.claimFailed(at: .now)
         }
         await turn()
+    }
+
+    /// Claims from where the last look at all jobs found the first, and from the beginning when that gives too few.
+    private func due(
+        for leases: [LeaseID],
+        at moment: ContinuousClock.Instant
+    ) async throws(LedgerError) -> [JobRecord] {
+        let (ledger, worker) = (floor.ports.ledger, floor.id)
+        if let rank = claimStart.rank(at: moment) {
+            let found = try await ledger.claim(service: service.name, worker: worker, leases: leases, from: rank)
+            if found.count == leases.count { return found }
+        }
+        let found = try await ledger.claim(service: service.name, worker: worker, leases: leases)
+        claimStart.lookedAtAll(first: found.map(\.job.rank).min(), at: moment)
+        return found
     }
 
     private func start(_ record: JobRecord, _ claim: ClaimMoment) {

@@ -105,10 +105,15 @@ final class FaultyLedger: Ledger {
         return try await inner.settle(settlements, tasks: tasks, finishing: finishing)
     }
 
-    func claim(service: String, worker: String, leases: [LeaseID]) async throws(LedgerError) -> [JobRecord] {
+    func claim(
+        service: String,
+        worker: String,
+        leases: [LeaseID],
+        from rank: Int64?
+    ) async throws(LedgerError) -> [JobRecord] {
         try check()
         claims.withLock { $0[worker, default: 0] += leases.count }
-        let records = try await inner.claim(service: service, worker: worker, leases: leases)
+        let records = try await inner.claim(service: service, worker: worker, leases: leases, from: rank)
         if !records.isEmpty { await claimed.withLock { $0 }?() }
         try await linger()
         return records

@@ -11,10 +11,11 @@ extension PostgresLedger {
     public func claim(
         service: String,
         worker: String,
-        leases: [LeaseID]
+        leases: [LeaseID],
+        from rank: Int64?
     ) async throws(LedgerError) -> [JobRecord] {
         guard !leases.isEmpty else { return [] }
-        let call = PostgresCall(Self.claim, [service, worker, PostgresList(leases)])
+        let call = PostgresCall(Self.claim, [service, worker, PostgresList(leases), rank ?? .min])
         return try await retryingConflicts { () async throws(LedgerError) in
             try await run(call, on: quick).map(PostgresJobColumns.readRecord)
         }
@@ -75,7 +76,7 @@ extension PostgresLedger {
 
     // MARK: Statements
 
-    static let claim = claiming("claim")
+    static let claim = claiming("claim", filter: " AND rank >= $4::bigint")
 
     /// The n-th job by rank gets the n-th lease that holds none yet.
     ///

@@ -13,18 +13,23 @@ extension SQLiteLedger {
     public func claim(
         service: String,
         worker: String,
-        leases: [LeaseID]
+        leases: [LeaseID],
+        from rank: Int64?
     ) async throws(LedgerError) -> [JobRecord] {
         let claim = RemoteClaim(service: service, worker: worker, leases: leases, duration: .zero)
-        return try await self.claim(claim, byTime: false)
+        return try await self.claim(claim, from: rank ?? .min, byTime: false)
     }
 
     /// Claims due jobs for a worker that holds them by time.
     public func claim(_ claim: RemoteClaim) async throws(LedgerError) -> [JobRecord] {
-        try await self.claim(claim, byTime: true)
+        try await self.claim(claim, from: .min, byTime: true)
     }
 
-    private func claim(_ claim: RemoteClaim, byTime: Bool) async throws(LedgerError) -> [JobRecord] {
+    private func claim(
+        _ claim: RemoteClaim,
+        from rank: Int64,
+        byTime: Bool
+    ) async throws(LedgerError) -> [JobRecord] {
         guard !claim.leases.isEmpty else { return [] }
         // Losing a claim to a power failure only means that the job is claimed again.
         return try await write(isDurable: false) { [self] db in
@@ -39,7 +44,7 @@ extension SQLiteLedger {
                 }
             }
             guard !free.isEmpty else { return records }
-            for (record, lease) in zip(try due(claim, limit: free.count, at: now, db), free) {
+            for (record, lease) in zip(try due(claim, from: rank, limit: free.count, at: now, db), free) {
                 let event = JobEvent.claimed(lease: lease, worker: claim.worker)
                 guard var job = JobRules.apply(event, to: record.job, at: now) else {
                     throw LedgerError(.misuse, "the statement and the rules differ on job \(record.job.id)")
@@ -58,7 +63,13 @@ extension SQLiteLedger {
         }
     }
 
-    private func due(_ claim: RemoteClaim, limit: Int, at now: Timestamp, _ db: Database) throws -> [JobRecord] {
+    private func due(
+        _ claim: RemoteClaim,
+        from rank: Int64,
+        limit: Int,
+        at now: Timestamp,
+        _ db: Database
+    ) throws -> [JobRecord] {
         var condition = SQLCondition()
         condition.add("service", equals: claim.service)
         condition.add("(deadline IS NULL OR deadline > ?)", now.microseconds)
@@ -67,9 +78,10 @@ extension SQLiteLedger {
         return try db.rows(
             """
             SELECT \(JobRows.allColumns) FROM jobs WHERE \(condition.sql) AND state = 'waiting' AND run_after IS NULL
+                AND rank >= ?
             ORDER BY rank, id LIMIT ?
             """,
-            StatementArguments(condition.values + [limit]),
+            StatementArguments(condition.values + [rank, Int64(limit)]),
             JobRows.record
         )
     }

@@ -1,0 +1,35 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+/// From which rank on a line looks for due jobs: pure, no clock of its own.
+///
+/// PostgreSQL steps over every job that was claimed since its last vacuum before it comes to the first that is due:
+/// thousands after a busy minute. So a line that has just looked at all jobs begins where it found the first. Jobs of
+/// lower ranks that come meanwhile, more urgent ones or such as are due again, wait until it looks at all again: for
+/// 50 ms at most, and no longer than there are enough others.
+struct ClaimStart {
+    typealias Instant = ContinuousClock.Instant
+
+    private static let life: Duration = .milliseconds(50)
+    private var rank: Int64?
+    private var end: Instant?
+
+    init() {}
+
+    /// The rank to begin at; nil to look at all jobs.
+    func rank(at now: Instant) -> Int64? {
+        guard let end, now < end else { return nil }
+        return rank
+    }
+
+    /// All jobs were looked at.
+    ///
+    /// - Parameters:
+    ///   - first: the lowest rank that was found; nil when nothing was due.
+    ///   - moment: when the look began.
+    mutating func lookedAtAll(first: Int64?, at moment: Instant) {
+        rank = first
+        end = moment.advanced(by: Self.life)
+    }
+}
