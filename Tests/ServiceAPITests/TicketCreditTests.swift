@@ -32,12 +32,12 @@ import Workflow
         let credit = TicketCredit(service: "beta", jobs: TicketCredit.maxJobs, workers: 1)
         try await fixture.serve { client in
             let early = try await client.handOver(ask)
-            #expect(HandOver.Answer(json: try #require(early.json)) == HandOver.Answer(), "its queue may not be there")
+            #expect(HandOver.Answer(json: early.json) == HandOver.Answer(), "its queue may not be there")
             try await fixture.tickets.countTickets()
             let answer = try await client.handOver(ask)
-            #expect(HandOver.Answer(json: try #require(answer.json))?.credits == [credit])
+            #expect(HandOver.Answer(json: answer.json)?.credits == [credit])
             let silent = try await client.handOver(1, to: "beta")
-            #expect(HandOver.Answer(json: try #require(silent.json)) == HandOver.Answer(), "it was not asked for")
+            #expect(HandOver.Answer(json: silent.json) == HandOver.Answer(), "it was not asked for")
         }
     }
 

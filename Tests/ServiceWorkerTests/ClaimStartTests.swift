@@ -31,7 +31,7 @@ import Workflow
         await worker.start()
         for rank in (1...20).reversed() {
             let job = try await fixture.add(1) { $0.rank = Int64(rank) }[0]
-            #expect(await settled.first(1).first?.completion.job == job)
+            #expect(await settled.first(1).first?.completion.job == job.id)
         }
         await worker.drain(timeout: .seconds(5))
     }
