@@ -55,10 +55,10 @@ public protocol Ledger: Sendable {
 
     /// Claims up to `leases.count` due jobs of a service, first by rank; repeating the same leases gives the same jobs.
     ///
-    /// A claimed job carries one of the leases. Fewer jobs than leases means that no more are due.
+    /// A claimed job carries one of the leases. Fewer jobs than leases means that no more are due, from that rank on.
     ///
     /// - Parameter rank: due jobs of lower ranks are passed over; nil for none. PostgreSQL then need not step over what was
-    ///   claimed before them since its last vacuum.
+    ///   claimed before them since its last vacuum. Jobs that hold the leases already are told whatever their ranks.
     func claim(
         service: String,
         worker: String,

@@ -5,9 +5,9 @@
 /// From which rank on a line looks for due jobs: pure, no clock of its own.
 ///
 /// PostgreSQL steps over every job that was claimed since its last vacuum before it comes to the first that is due:
-/// thousands after a busy minute. So a line that has just looked at all jobs begins where it found the first. Jobs of
-/// lower ranks that come meanwhile, more urgent ones or such as are due again, wait until it looks at all again: for
-/// 50 ms at most, and no longer than there are enough others.
+/// thousands after a busy minute. So a line that has just looked at all jobs begins where it found the first. It is as
+/// if jobs of lower ranks that come meanwhile, more urgent ones or such as are due again, came when it looks at all
+/// again: after 50 ms at most, or when there are not enough others.
 struct ClaimStart {
     typealias Instant = ContinuousClock.Instant
 
@@ -26,7 +26,7 @@ struct ClaimStart {
     /// All jobs were looked at.
     ///
     /// - Parameters:
-    ///   - first: the lowest rank that was found; nil when nothing was due.
+    ///   - first: the lowest rank that was found; nil when there were not enough.
     ///   - moment: when the look began.
     mutating func lookedAtAll(first: Int64?, at moment: Instant) {
         rank = first

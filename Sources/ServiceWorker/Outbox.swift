@@ -32,7 +32,7 @@ final class Outbox: Sendable {
         var letters: [LeaseID: Letter] = [:]
         var bytes = 0
         var queue: [LeaseID] = []
-        /// The letters to ask about between beats, in the order of their sending: those to queues that somebody settles.
+        /// The letters to ask about between beats, in the order of their sending: those that count for the pace.
         ///
         /// What is settled leaves it late.
         var turns: [LeaseID] = []
@@ -133,9 +133,8 @@ final class Outbox: Sendable {
                 sendAgainAt: .now + settings.resendInterval
             )
             state.bytes += message.body.count
-            state.pace.sent(to: message.queue)
             state.queue.append(completion.lease)
-            if state.pace.isSettled(message.queue) { state.turns.append(completion.lease) }
+            if state.pace.sent(to: message.queue) { state.turns.append(completion.lease) }
             let notice = !wasNearlyFull && state.isNearlyFull ? state.whenNearlyFull : nil
             return (Self.takeLane(&state), notice)
         }

@@ -173,9 +173,12 @@ actor ServiceLine {
         if let rank = claimStart.rank(at: moment) {
             let found = try await ledger.claim(service: service.name, worker: worker, leases: leases, from: rank)
             if found.count == leases.count { return found }
+            // What of it is stopped meanwhile is not in the next answer, and its lease may come with another job.
+            floor.leases.expect(leases)
         }
         let found = try await ledger.claim(service: service.name, worker: worker, leases: leases)
-        claimStart.lookedAtAll(first: found.map(\.job.rank).min(), at: moment)
+        let ranks = found.map(\.job.rank)
+        claimStart.lookedAtAll(first: ranks.count == leases.count ? ranks.min() : nil, at: moment)
         return found
     }
 

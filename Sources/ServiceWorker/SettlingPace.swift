@@ -5,7 +5,7 @@
 /// How far a worker is ahead of those who settle its completions, by queue: pure, no clock of its own.
 ///
 /// What was sent to a queue that nobody settled at the time, such as that of an app whose App APIs are away, does not
-/// count, nor when they are back: it must not keep the worker from the jobs of the others.
+/// count, nor when they are back, nor what is sent behind it: it must not keep the worker from the jobs of the others.
 struct SettlingPace {
     private struct Queue {
         var unsettled = 0
@@ -39,15 +39,19 @@ struct SettlingPace {
     /// Whether somebody settles a queue lately.
     func isSettled(_ queue: String) -> Bool { queues[queue].map { $0.rate > 0 } ?? false }
 
-    /// A completion was sent.
-    mutating func sent(to name: String) {
+    /// A completion was sent; tells whether it counts.
+    ///
+    /// It does when somebody settles the queue, and will come to it before the next beat but one.
+    mutating func sent(to name: String) -> Bool {
         var queue = queues[name] ?? Queue()
+        let counts = queue.rate > 0 && queue.unsettled - queue.counted <= queue.rate
         queue.unsettled += 1
-        if queue.rate > 0 {
+        if counts {
             queue.counted += 1
             ahead += 1
         }
         queues[name] = queue
+        return counts
     }
 
     /// A completion was settled, or nobody wants it any more.

@@ -73,6 +73,34 @@ import Workflow
         await fixture.end()
     }
 
+    /// What is told of counts at once: no App API may go on and on between two counts.
+    @Test func whatIsUsedTakesRoomAsSoonAsItIsTold() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.tickets.countTickets()
+        var ask = CreditAsk(service: "beta")
+        var used = 0
+        while let jobs = fixture.admission.credits(for: handOver(1, to: "beta", asks: ask)).first?.jobs {
+            used += jobs
+            ask = CreditAsk(service: "beta", jobs: jobs, tickets: jobs)
+        }
+        // Half of what its queue holds tickets for is less than half of its backlog.
+        let limit = QueueAccount.ticketLimit(of: try #require(ServiceFixture.services["beta"])) / 2
+        #expect(used > limit && used <= limit + TicketCredit.maxJobs)
+        await fixture.end()
+    }
+
+    /// Nobody makes 1,000,000 jobs' tickets by a credit.
+    @Test func whatCantBeIsNotBelieved() async throws {
+        let fixture = try await ServiceFixture()
+        try await fixture.tickets.countTickets()
+        let told = CreditAsk(service: "beta", jobs: 1_000_000, tickets: 1)
+        let twice = HandOver(entries: handOver(1, to: "beta").entries, asks: [told, told])
+        #expect(fixture.admission.credits(for: twice).count == 1, "one credit, however often it is asked for")
+        let one = ServiceFixture.services["beta"].map(\.ticketSize)
+        #expect(fixture.admission.reserve(10_000, of: "beta") == one)
+        await fixture.end()
+    }
+
     @Test func aBacklogThatIsMoreThanHalfFullGivesNone() async throws {
         let fixture = try await ServiceFixture()
         try await fixture.tickets.countTickets()
@@ -97,9 +125,9 @@ import Workflow
         try await fixture.tickets.countTickets()
         #expect(try await fixture.takeTickets(10, of: wide.name).count == 10)
         #expect(try await fixture.claim(320, service: wide.name).count == 320)
-        // By credit an App API has made 512 tickets: about as many as are remembered.
-        let told = CreditAsk(service: wide.name, jobs: 512, tickets: 512)
-        _ = fixture.admission.credits(for: handOver(1, to: wide.name, asks: told))
+        // By credit App APIs have made 512 tickets: about as many as are remembered.
+        let told = CreditAsk(service: wide.name, jobs: TicketCredit.maxJobs, tickets: TicketCredit.maxJobs)
+        for _ in 0..<2 { _ = fixture.admission.credits(for: handOver(1, to: wide.name, asks: told)) }
         try await fixture.create(200, service: wide.name)
         try await fixture.broker.publish(Array(repeating: Message(queue: queue, body: []), count: 100))
         // 100 tickets are for about 160 jobs now, not for 3,200: two more for the rest.

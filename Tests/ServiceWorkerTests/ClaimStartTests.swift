@@ -20,7 +20,19 @@ import Workflow
         #expect(start.rank(at: now + .milliseconds(49)) == 70)
         #expect(start.rank(at: now + .milliseconds(50)) == nil)
         start.lookedAtAll(first: nil, at: now + .milliseconds(60))
-        #expect(start.rank(at: now + .milliseconds(61)) == nil, "where nothing was found, nothing is passed over")
+        #expect(start.rank(at: now + .milliseconds(61)) == nil, "where too few were found, nothing is passed over")
+    }
+
+    @Test func aBusyLineBeginsWhereItFoundTheFirst() async throws {
+        let fixture = try await WorkerFixture()
+        let settled = try await fixture.settler()
+        let worker = fixture.worker(FunctionHandler { $0 }, slots: 4)
+        await worker.start()
+        repeat {
+            let jobs = try await fixture.add(100)
+            #expect(await settled.first(jobs.count).count == jobs.count)
+        } while fixture.ledger.ranks.isEmpty
+        await worker.drain(timeout: .seconds(5))
     }
 
     /// A job that is more urgent than those before it has a ticket, and that must find it.

@@ -12,6 +12,7 @@ final class FaultyLedger: Ledger {
     private let inner: any Ledger
     private let state = Mutex((isDown: false, refused: 0))
     private let claims = Mutex<[String: Int]>([:])
+    private let claimedRanks = Mutex<[Int64]>([])
     private let slowness = Mutex(Duration.zero)
     private let claimed = Mutex<(@Sendable () async -> Void)?>(nil)
 
@@ -28,6 +29,9 @@ final class FaultyLedger: Ledger {
 
     /// How many leases a worker asked jobs for.
     func claims(of worker: String) -> Int { claims.withLock { $0[worker] ?? 0 } }
+
+    /// The ranks from which on jobs were claimed, where not all were looked at.
+    var ranks: [Int64] { claimedRanks.withLock { $0 } }
 
     /// How long answers to claims and beats take.
     var delay: Duration {
@@ -113,6 +117,7 @@ final class FaultyLedger: Ledger {
     ) async throws(LedgerError) -> [JobRecord] {
         try check()
         claims.withLock { $0[worker, default: 0] += leases.count }
+        if let rank { claimedRanks.withLock { $0.append(rank) } }
         let records = try await inner.claim(service: service, worker: worker, leases: leases, from: rank)
         if !records.isEmpty { await claimed.withLock { $0 }?() }
         try await linger()

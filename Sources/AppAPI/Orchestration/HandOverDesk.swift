@@ -76,6 +76,7 @@ final class HandOverDesk: Sendable {
         guard broker.post(made.map { Message(queue: queue, body: $0.ticket.body, trace: $0.trace) }) else {
             return false
         }
+        state.withLock { $0.credits.made(made.count, for: jobs.count, of: service) }
         tickets.increment(by: jobs.count)
         return true
     }
@@ -100,9 +101,9 @@ final class HandOverDesk: Sendable {
         while !rest.isEmpty {
             let batch = Array(rest.prefix(Self.batchSize))
             rest = rest.dropFirst(Self.batchSize)
+            let begun = clock()
+            let asks = state.withLock { $0.credits.asks(with: batch, at: begun) }
             do throws(HandOverFailure) {
-                let begun = clock()
-                let asks = state.withLock { $0.credits.asks(with: batch, at: begun) }
                 let answer = try await port.handOver(HandOver(entries: batch, asks: asks), to: place)
                 let ended = clock()
                 state.withLock { state in
@@ -113,6 +114,9 @@ final class HandOverDesk: Sendable {
                     .increment(by: batch.count - answer.refused.count)
                 await setAside(answer.refused)
             } catch {
+                state.withLock { state in
+                    for ask in asks { state.credits.made(ask.tickets, for: ask.jobs, of: ask.service) }
+                }
                 await giveUp(batch + rest, at: place, error)
                 return
             }

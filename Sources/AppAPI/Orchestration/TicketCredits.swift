@@ -47,9 +47,13 @@ struct TicketCredits: Sendable {
         else { return nil }
         let tickets = service.tickets(for: jobs, among: credit.workers)
         credits[service.name]?.jobs -= jobs.count
-        credits[service.name]?.made.jobs += jobs.count
-        credits[service.name]?.made.tickets += tickets.count
         return tickets
+    }
+
+    /// Notes what was made by credit, to be told with the next ask; also what could not be told.
+    mutating func made(_ tickets: Int, for jobs: Int, of service: String) {
+        credits[service]?.made.jobs += jobs
+        credits[service]?.made.tickets += tickets
     }
 
     /// What to ask for along with these jobs: for each service of which they are few and that has no credit left, or

@@ -40,9 +40,10 @@ struct MeshRoutes: Sendable {
         do throws(HandOver.Fault) { handOver = try HandOver(reading: json) } catch {
             throw Problem(.unprocessableContent, "\(error.field) must be \(error.expected)", field: error.field)
         }
+        // Before the jobs are taken, which wakes whoever waits for them over HTTP: there is no credit beside those.
+        let credits = admission.credits(for: handOver)
         let verdict = admission.admit(handOver)
         guard let pushBack = verdict.pushBack else {
-            let credits = admission.credits(for: handOver)
             return .json(HandOver.Answer(refused: verdict.refused, credits: credits).json)
         }
         var problem = Problem(

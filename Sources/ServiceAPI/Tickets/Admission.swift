@@ -119,12 +119,11 @@ public final class Admission: Sendable {
     func credits(for handOver: HandOver) -> [TicketCredit] {
         guard !handOver.asks.isEmpty else { return [] }
         let right = Set(handOver.entries.filter { $0.definition == services[$0.service]?.hash }.map(\.service))
-        let asked = handOver.asks.filter { services[$0.service] != nil }
-        let awaited = asked.filter { bell?.isAwaited($0.service) == true }.map(\.service)
+        let asked = Dictionary(handOver.asks.map { ($0.service, $0) }, uniquingKeysWith: { first, _ in first })
+        let given = asked.keys.filter { right.contains($0) && bell?.isAwaited($0) != true }.sorted()
         return state.withLock { state in
-            for ask in asked { state.accounts[ask.service]?.note(ask) }
-            return asked.map(\.service).filter { right.contains($0) && !awaited.contains($0) }
-                .compactMap { state.accounts[$0]?.credit() }
+            for ask in asked.values { state.accounts[ask.service]?.note(ask) }
+            return given.compactMap { state.accounts[$0]?.credit() }
         }
     }
 

@@ -91,14 +91,19 @@ struct QueueAccount: Sendable {
     /// For how many jobs so many tickets in the queue are, as far as those tell that were made lately.
     func jobs(inTickets tickets: Int) -> Int { made.parts(in: tickets) }
 
-    /// Counts tickets that an App API made by credit.
-    mutating func note(_ ask: CreditAsk) { made.add(messages: ask.tickets, parts: ask.jobs) }
+    /// Counts the jobs that an App API made tickets for by credit; no more than it can have had.
+    mutating func note(_ ask: CreditAsk) {
+        let jobs = min(ask.jobs, ask.tickets * service.ticketSize, TicketCredit.maxJobs)
+        waiting += jobs
+        ticketed += jobs
+        made.add(messages: min(ask.tickets, jobs), parts: jobs)
+    }
 
     /// Gives a part of the room to an App API, which makes tickets by itself; nil when more than half of it is taken, and
     /// for a queue that nobody takes tickets from or that may not be there yet.
     ///
-    /// What was given takes no room until it is used and counted: half of the room is enough for what several App APIs
-    /// may use meanwhile, and what is not used must refuse no job.
+    /// What was given takes no room until its use is told or counted: half of the room is enough for what several App
+    /// APIs may use meanwhile, and what is not used must refuse no job.
     func credit() -> TicketCredit? {
         let limit = Self.ticketLimit(of: service)
         guard isCounted, mayHaveMore, waiting <= service.backlog / 2, ticketed <= limit / 2 else { return nil }
