@@ -30,11 +30,18 @@ public struct AppAPI: Sendable {
     public init(settings: AppSettings, catalog: AppCatalog, parts: AppParts) {
         self.settings = settings
         self.parts = parts
+        let assignments = AssignmentDesk(
+            broker: parts.broker,
+            ledger: parts.ledger,
+            ledgerClock: parts.clock,
+            logger: parts.logger
+        )
         let finishing = AppRunFinishing(
             settings: settings,
             catalog: catalog,
             media: parts.media,
-            fairness: parts.fairness
+            fairness: parts.fairness,
+            assignments: assignments
         )
         let sender = CallbackSender(
             delivery: CallbackDelivery(
@@ -65,6 +72,7 @@ public struct AppAPI: Sendable {
         watch = BacklogWatch(gauge: backlog, completions: completions, broker: parts.broker, logger: parts.logger)
         let followUp = CommitFollowUp(
             desk: desk,
+            assignments: assignments,
             results: parts.results,
             sender: sender,
             backlog: backlog,
@@ -102,6 +110,7 @@ public struct AppAPI: Sendable {
             prefetch: settings.completionsPrefetch,
             lanes: settings.settleLanes,
             fill: backlog.fill,
+            offered: { assignments.note($0) },
             logger: parts.logger
         )
         timers = AppTimers(

@@ -10,6 +10,10 @@ public protocol Broker: Sendable {
     /// Declares a durable queue; declaring one that exists is harmless.
     func declare(_ queue: String) async throws(BrokerError)
 
+    /// Declares a queue that goes with its consumers: its messages are dropped after a few seconds, and itself a minute
+    /// after nobody consumes it (at once, in process). Declaring one that exists is harmless.
+    func declareTransient(_ queue: String) async throws(BrokerError)
+
     /// Publishes persistent messages and returns once all of them are confirmed.
     ///
     /// - Throws: ``BrokerError``: `unroutable` when a queue does not exist, `timeout` when the deadline (default of the

@@ -6,6 +6,7 @@ public import BrokerClient
 public import Logging
 import Plumbing
 public import ServiceLifecycle
+public import Workflow
 
 /// Consumes queues of completions, a few batches at a time; the lanes are shared, so that many queues cost little.
 public struct CompletionsConsumer: Service {
@@ -15,6 +16,7 @@ public struct CompletionsConsumer: Service {
     private let prefetch: Int
     private let lanes: Int
     private let fill: MessageFill
+    private let offered: @Sendable (SlotOffer) -> Void
     private let logger: Logger
 
     private static let backoff = Backoff(base: .milliseconds(250), cap: .seconds(5))
@@ -27,6 +29,7 @@ public struct CompletionsConsumer: Service {
     ///   - prefetch: how many messages of each queue may be unsettled at a time.
     ///   - lanes: how many batches, of all queues, are settled at once.
     ///   - fill: is told how many completions come in a message.
+    ///   - offered: is told what workers offer; it must not block.
     public init(
         broker: any Broker,
         queues: [String],
@@ -34,6 +37,7 @@ public struct CompletionsConsumer: Service {
         prefetch: Int,
         lanes: Int,
         fill: MessageFill = MessageFill(),
+        offered: @escaping @Sendable (SlotOffer) -> Void = { _ in },
         logger: Logger
     ) {
         self.broker = broker
@@ -42,6 +46,7 @@ public struct CompletionsConsumer: Service {
         self.prefetch = prefetch
         self.lanes = lanes
         self.fill = fill
+        self.offered = offered
         self.logger = logger
     }
 
@@ -109,7 +114,7 @@ public struct CompletionsConsumer: Service {
                             // What came before the connection broke can't be settled any more, and comes again.
                             inbox.drop { $0.receipt.queue === queue && $0.receipt.tag.generation != generation }
                         }
-                        let arrivals = deliveries.flatMap { Arrival.all(of: $0, in: queue) }
+                        let arrivals = deliveries.flatMap { Arrival.all(of: $0, in: queue, offered: offered) }
                         fill.add(messages: deliveries.count, completions: arrivals.count)
                         // What finds the inbox closed goes back to the queue with the subscription.
                         inbox.put(arrivals)

@@ -109,7 +109,7 @@ public final class KnownRuns: Sendable {
 
     private func keep(_ entry: Entry, in memory: inout Memory) {
         let open = entry.run.stages.reduce(0) { $0 + $1.total - $1.succeeded - $1.failed }
-        guard open == 1, entry.run.state == .running, entry.job.state == .waiting else { return }
+        guard open == 1, entry.run.state == .running, !entry.job.state.isFinal else { return }
         memory.put(entry, limit: limit / 2)
     }
 }

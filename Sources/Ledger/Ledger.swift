@@ -82,6 +82,10 @@ public protocol Ledger: Sendable {
     /// Renews a worker's row and tells how its leases stand, in their order.
     func beat(_ beat: WorkerBeat, leases: [LeaseProbe]) async throws(LedgerError) -> [LeaseProbe.Standing]
 
+    /// The leases under which jobs have run at a worker for at least `age`, by the ledger's clock: it gives back those
+    /// that it never heard of.
+    func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe]
+
     /// Removes a worker's row at its orderly end.
     func retire(worker: String) async throws(LedgerError)
 

@@ -9,7 +9,7 @@ public import Workflow
 ///
 /// Pure, no I/O.
 public protocol RunFinishing: Sendable {
-    /// Turns the engine's seed into a job of this task.
+    /// Turns the engine's seed into a job of this task: waiting, or claimed for a worker that offers a slot.
     func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
 
     /// Writes the callbacks of a task that has just ended; `task` already carries state, output and error.

@@ -55,8 +55,10 @@ public struct SettleOutcome: Sendable {
 
     /// A verdict per settlement, in order.
     public var verdicts: [Verdict] = []
-    /// The jobs that were created or became due again: to be handed to their services.
+    /// The waiting jobs that were created or became due again: to be handed to their services.
     public var ready: [Job] = []
+    /// The jobs that were created as claimed by a worker, to be sent to it; some may be among ``cancelled`` as well.
+    public var assigned: [JobRecord] = []
     /// The callbacks that were written, with `dueAt` as the caller's advance set it.
     public var callbacks: [CallbackRecord] = []
     /// The tasks that ended.

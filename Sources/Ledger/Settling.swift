@@ -244,8 +244,13 @@ public struct Settling {
                 guard let stage = advance.definition?.stages[index] else { continue }
                 for seed in seeds {
                     let job = finishing.job(from: seed, stage: stage, index: index, task: record, at: now)
-                    writes.created.append(JobRecord(job: job, input: seed.input))
-                    writes.outcome.ready.append(job)
+                    let record = JobRecord(job: job, input: seed.input)
+                    writes.created.append(record)
+                    if job.state == .running {
+                        writes.outcome.assigned.append(record)
+                    } else {
+                        writes.outcome.ready.append(job)
+                    }
                 }
             case .cancelJobs(let stage):
                 writes.cancellations.append(.init(task: id, stage: stage))

@@ -19,6 +19,19 @@ extension BrokerContract {
             #expect(try await broker.depth(of: queue) == 6)
             #expect(got.texts == texts(0..<4))
         },
+        BrokerContract("a transient queue is like any other while it is consumed") { broker in
+            let queue = name()
+            try await broker.declareTransient(queue)
+            try await broker.declareTransient(queue)
+            let got = BrokerDeliveries()
+            let subscription = try await broker.consume(queue, prefetch: 3) { got.take($0) }
+            #expect(broker.post(messages(queue, 5)))
+            try await got.wait(for: 3)
+            subscription.settle(got.all.map(\.tag), .acknowledged)
+            try await got.wait(for: 5)
+            #expect(got.texts == texts(0..<5))
+            await subscription.cancel()
+        },
         BrokerContract("what is unsettled goes back when it is cancelled") { broker in
             let queue = try await fresh(broker)
             try await broker.publish(messages(queue, 5))

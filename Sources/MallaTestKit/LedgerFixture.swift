@@ -56,8 +56,10 @@ public struct LedgerFixture: Sendable {
         user: String = "ada",
         request: String = MeshID().description,
         fingerprint: [UInt8] = [1],
-        deadline: Duration = .seconds(3600)
+        deadline: Duration = .seconds(3600),
+        worker: String? = nil
     ) -> NewTask {
+        let finishing = LedgerRunFinishing(worker: worker)
         let now = Timestamp.now
         var task = TaskRecord(
             id: MeshID(at: now),

@@ -8,13 +8,20 @@ public import Workflow
 
 /// A small ``RunFinishing`` for tests: fresh ids, the stage's own limits, one callback per task that ends.
 public struct LedgerRunFinishing: RunFinishing {
+    /// The worker that new jobs are claimed for; nil when they wait.
+    private let worker: String?
+
     /// Makes one.
-    public init() {}
+    ///
+    /// - Parameter worker: new jobs are created as claimed for it.
+    public init(worker: String? = nil) {
+        self.worker = worker
+    }
 
     /// Makes a job with the stage's limits and the task's deadline; it ranks by the task's time.
     public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
     {
-        Job(
+        let job = Job(
             id: MeshID(at: now),
             task: task.id,
             app: task.app,
@@ -29,6 +36,8 @@ public struct LedgerRunFinishing: RunFinishing {
             createdAt: now,
             trace: task.trace
         )
+        guard let worker else { return job }
+        return JobRules.apply(.claimed(lease: LeaseID(), worker: worker), to: job, at: now) ?? job
     }
 
     /// Makes one callback whose body is the task's output, or its state when it has none.

@@ -44,10 +44,19 @@ final class LeaseTable: Sendable {
         var entries: [LeaseID: Entry] = [:]
         /// The leases of claims that have not been answered, and whether each was stopped already.
         var expected: [LeaseID: Bool] = [:]
+        /// What hints stopped lately that was not held: an assigned job may come after its cancel.
+        var hinted: [LeaseID: Instant] = [:]
         var runningCount = 0
         var idleWaiters: [OneShot<Void>] = []
         var timer: Task<Void, Never>?
         var timerAt: Instant?
+
+        /// Keeps the hints of the last seconds, as far as they are not too many.
+        mutating func remember(_ lease: LeaseID) {
+            let now = Instant.now
+            if hinted.count >= 1024 { hinted = hinted.filter { now < $0.value + .seconds(5) } }
+            if hinted.count < 16_384 { hinted[lease] = now }
+        }
     }
 
     private let state = Mutex(State())
@@ -75,11 +84,17 @@ final class LeaseTable: Sendable {
         }
     }
 
+    /// Whether a lease is held here, or asked for.
+    func knows(_ lease: LeaseID) -> Bool {
+        state.withLock { $0.entries[lease] != nil || $0.expected[lease] != nil }
+    }
+
     /// Takes in a job that was claimed.
     func add(_ job: Job, lease: LeaseID, claimedAt: Instant, word: LeaseWord, limit: Limit?) {
         state.withLock { state in
             var entry = Entry(job: job, lease: lease, claimedAt: claimedAt, word: word, limit: limit)
-            if state.expected[lease] == true { entry.stopReason = .hinted }
+            let isHinted = state.expected[lease] == true || state.hinted.removeValue(forKey: lease) != nil
+            if isHinted { entry.stopReason = .hinted }
             state.entries[lease] = entry
             state.runningCount += 1
         }
@@ -140,8 +155,8 @@ final class LeaseTable: Sendable {
     /// Stops what a hint says was cancelled, or will have it stopped as soon as the claim that it came from is answered.
     func hint(_ lease: LeaseID) {
         let isEarly = state.withLock { state -> Bool in
-            guard state.entries[lease] == nil, state.expected[lease] != nil else { return false }
-            state.expected[lease] = true
+            guard state.entries[lease] == nil else { return false }
+            if state.expected[lease] != nil { state.expected[lease] = true } else { state.remember(lease) }
             return true
         }
         if !isEarly { stop(lease, .hinted) }

@@ -68,17 +68,25 @@ final class Outbox: Sendable {
     private let settings: WorkerSettings
     private let log: Logger
     private let sending: CompletionSending
+    private let offers: OfferBox?
     private let state = Mutex(State())
 
-    init(ports: WorkerPorts, settings: WorkerSettings, log: Logger) {
+    /// Makes one.
+    ///
+    /// - Parameter offers: what is told to apps along with their completions.
+    init(ports: WorkerPorts, settings: WorkerSettings, offers: OfferBox? = nil, log: Logger) {
         self.ports = ports
         self.settings = settings
         self.log = log
+        self.offers = offers
         sending = CompletionSending(broker: ports.broker)
     }
 
     /// Whether so much is unsettled that nothing new should be claimed.
     var isFull: Bool { state.withLock { $0.isFull } }
+
+    /// The leases of all that is not settled.
+    var leases: Set<LeaseID> { state.withLock { Set($0.letters.keys) } }
 
     /// Names what is called whenever there is room again after it was full.
     func whenRoom(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenRoom = body } }
@@ -247,28 +255,6 @@ final class Outbox: Sendable {
         }
     }
 
-    /// As few messages as hold these, each with what goes to one queue.
-    ///
-    /// A message has one trace or none: what it was for each completion the job's row tells.
-    static func joined(_ messages: [Message]) -> [Message] {
-        var joined: [Message] = []
-        for (queue, own) in Dictionary(grouping: messages, by: \.queue) {
-            var rest = own[...]
-            while let first = rest.first {
-                var bytes = 0
-                let part = rest.prefix(CompletionBatch.maxCount).prefix { message in
-                    bytes += message.body.count
-                    return bytes <= CompletionBatch.maxBytes
-                }
-                let count = max(1, part.count)
-                let body = CompletionBatch.body(of: rest.prefix(count).map(\.body))
-                joined.append(Message(queue: queue, body: body, trace: count == 1 ? first.trace : nil))
-                rest = rest.dropFirst(count)
-            }
-        }
-        return joined
-    }
-
     private func publish(_ batch: [(lease: LeaseID, letter: Letter)]) async {
         let results = batch.compactMap { lease, letter in
             letter.result.map { size in
@@ -276,7 +262,7 @@ final class Outbox: Sendable {
             }
         }
         if !results.isEmpty { ports.results.put(results, timeToLive: settings.resultTimeToLive) }
-        let messages = Self.joined(batch.map(\.letter.message))
+        let messages = Self.joined(batch.map(\.letter.message)) { offers?.body(for: $0) }
         do throws(BrokerError) {
             let isFirst = batch.allSatisfy { $0.letter.sendings == 0 }
             if try await sending.send(messages, count: batch.count, isFirst: isFirst) { return }

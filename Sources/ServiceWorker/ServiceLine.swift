@@ -21,6 +21,7 @@ actor ServiceLine {
     /// The leases of a claim that has not been answered yet.
     private var unanswered: [LeaseID] = []
     private var claimStart = ClaimStart()
+    private var assigned: AssignedJobs
     /// How many claims in a row the ledger did not answer.
     private var failedClaims = 0
     private var isTurning = false
@@ -31,8 +32,12 @@ actor ServiceLine {
         self.engine = engine
         self.floor = floor
         metrics = WorkerMetrics(service: service.name, slots: engine.slots)
+        assigned = AssignedJobs(hold: floor.settings.ticketHold)
         desk = TicketDesk(slots: engine.slots, hold: floor.settings.ticketHold, retry: floor.settings.retry)
     }
+
+    /// Whether it takes tickets.
+    var isConsuming: Bool { subscription != nil }
 
     /// What the line does, for people.
     var view: (held: Int, running: Int, isPaused: Bool) { (desk.held, desk.running, desk.isPaused) }
@@ -78,11 +83,48 @@ actor ServiceLine {
         isTurning = true
         repeat {
             mustTurnAgain = false
+            beginAssigned()
             let actions = desk.actions(at: .now, isOpen: floor.isOpen, ready: engine.readySlots)
             for action in actions { await perform(action, on: subscription) }
         } while mustTurnAgain
         isTurning = false
+        offer()
         armTimer()
+    }
+
+    /// Takes in jobs that App APIs gave to this worker.
+    func take(_ entries: [AssignedJobs.Entry]) {
+        assigned.add(entries)
+        beginAssigned()
+        offer()
+        armTimer()
+    }
+
+    /// Says how many more jobs could begin at once.
+    private func offer() {
+        let free = floor.isOpen ? desk.offerable - assigned.count : 0
+        floor.offers.withLock { $0.note(free: free, of: service.name) }
+    }
+
+    /// Begins what was assigned as far as slots are free; what has waited too long for one goes back.
+    private func beginAssigned() {
+        guard assigned.count > 0 else { return }
+        let now = ContinuousClock.now
+        let free = subscription == nil ? 0 : desk.startable(isOpen: floor.isOpen, ready: engine.readySlots)
+        for entry in assigned.take(free) {
+            desk.began(1)
+            start(entry.record, ClaimMoment(sentAt: entry.claimedAt, beatAt: floor.lastBeat, isRepeated: false))
+        }
+        giveBack(desk.isDraining ? assigned.take(assigned.count) : assigned.takeStale(at: now))
+        metrics.runs(desk.running)
+    }
+
+    private func giveBack(_ entries: [AssignedJobs.Entry]) {
+        for entry in entries {
+            guard let lease = entry.record.job.lease else { continue }
+            let probe = LeaseProbe(job: entry.record.job.id, lease: lease)
+            Task { await floor.handBack(probe) }
+        }
     }
 
     /// Takes nothing new; what runs goes on.
@@ -215,16 +257,6 @@ actor ServiceLine {
         floor.leases.attach(task, to: lease)
     }
 
-    /// What is known of the moment of a claim, by this machine's clock.
-    private struct ClaimMoment {
-        /// When it was sent, the last time.
-        var sentAt: ContinuousClock.Instant
-        /// When the last beat before it was sent.
-        var beatAt: ContinuousClock.Instant?
-        /// Whether it was sent before, and may have been carried out then.
-        var isRepeated: Bool
-    }
-
     private func ended(_ end: JobRun.End) async {
         desk.ended(handedBack: end.wasHandedBack, at: .now)
         metrics.runs(desk.running)
@@ -232,7 +264,7 @@ actor ServiceLine {
     }
 
     private func armTimer() {
-        guard let at = desk.nextWake() else { return }
+        guard let at = [desk.nextWake(), assigned.nextWake].compactMap({ $0 }).min() else { return }
         if let timer, timer.at <= at { return }
         timer?.task.cancel()
         timer = (

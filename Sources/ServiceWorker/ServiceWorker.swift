@@ -18,6 +18,7 @@ public actor ServiceWorker: Service {
     public nonisolated let id: String
     nonisolated let floor: WorkerFloor
     let lines: [ServiceLine]
+    private let inlet: AssignmentInlet
     private let wake: WorkerWake
     private var loops: [Task<Void, Never>] = []
     private(set) var isDraining = false
@@ -40,13 +41,15 @@ public actor ServiceWorker: Service {
         self.wake = wake
         let floor = WorkerFloor(id: id, settings: settings, ports: ports, log: log) { wake.fire() }
         self.floor = floor
-        lines = settings.services.compactMap { service in
+        let lines = settings.services.compactMap { service -> ServiceLine? in
             guard let engine = engines[service.name] else {
                 log.error("a service has no engine and is left out", metadata: [LogKey.service: "\(service.name)"])
                 return nil
             }
             return ServiceLine(service: service, engine: engine, floor: floor)
         }
+        self.lines = lines
+        inlet = AssignmentInlet(floor: floor, lines: lines)
     }
 
     /// How long a drain takes at most while the servers answer: what runs, stopping it by force, the last completions.
@@ -91,6 +94,7 @@ public actor ServiceWorker: Service {
             },
         ]
         loops += lines.map { line in Task { await line.open() } }
+        loops.append(Task { await inlet.open() })
         floor.log.info(
             "the worker takes jobs",
             metadata: [LogKey.service: "\(lines.map(\.service.name).joined(separator: ","))"]
@@ -102,6 +106,7 @@ public actor ServiceWorker: Service {
         guard !isDraining else { return }
         isDraining = true
         floor.log.info("the worker drains", metadata: [LogKey.count: "\(floor.leases.running)"])
+        floor.offers.withLock { $0.open(false) }
         floor.outbox.confirmAll()
         await atOnce { await $0.drain() }
         await waitForRuns(timeout)
@@ -111,6 +116,8 @@ public actor ServiceWorker: Service {
         await atOnce { await $0.engine.stop() }
         await waitForRuns(.seconds(2))
         let isClean = await waitUntilSettled()
+        await inlet.close()
+        await floor.giveBackStrays(olderThan: .zero)
         for loop in loops { loop.cancel() }
         await atOnce { await $0.close() }
         await leave(isClean: isClean)
@@ -199,6 +206,7 @@ public actor ServiceWorker: Service {
         floor.markBeaten(begun)
         obey(zip(probes, standings), entries: entries, begun: begun)
         floor.outbox.resend()
+        if floor.offers.withLock({ $0.isHeard(at: begun) }) { await floor.giveBackStrays() }
         return true
     }
 

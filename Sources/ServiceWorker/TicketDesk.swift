@@ -28,20 +28,6 @@ struct TicketDesk {
         case resume
     }
 
-    fileprivate struct HeldTicket {
-        var tag: DeliveryTag
-        /// For how many jobs it still is, here.
-        var count: Int
-        /// Whether nothing of it was claimed or given away.
-        var isWhole = true
-        var since: Instant
-
-        mutating func reduce(by part: Int) {
-            count -= part
-            isWhole = false
-        }
-    }
-
     private struct Claim {
         var leases: [LeaseID]
         var tickets: [HeldTicket]
@@ -94,6 +80,18 @@ struct TicketDesk {
 
     /// How many slots neither run a job nor wait for one, and could run one at once.
     var free: Int { max(0, ready - running - (claim?.leases.count ?? 0)) }
+
+    /// How many jobs could begin at once for which no ticket is held here.
+    var offerable: Int { isDraining || isPaused || blockedUntil != nil ? 0 : max(0, free - tickets.jobs) }
+
+    /// How many jobs that need no ticket may begin now.
+    mutating func startable(isOpen: Bool, ready: Int) -> Int {
+        self.ready = min(ready, slots)
+        return isOpen && !isDraining && blockedUntil == nil ? free : 0
+    }
+
+    /// So many jobs began that came without a ticket.
+    mutating func began(_ jobs: Int) { running += jobs }
 
     /// Tickets came, each for so many jobs.
     mutating func received(_ tickets: [(tag: DeliveryTag, count: Int)], at now: Instant) {
@@ -281,9 +279,4 @@ struct TicketDesk {
         (tickets, owed) = ([], 0)
         return actions
     }
-}
-
-extension [TicketDesk.HeldTicket] {
-    /// For how many jobs they are together.
-    fileprivate var jobs: Int { reduce(0) { $0 + $1.count } }
 }

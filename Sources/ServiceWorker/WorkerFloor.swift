@@ -18,6 +18,11 @@ final class WorkerFloor: Sendable {
     let leases = LeaseTable()
     let outbox: Outbox
     let gate: AloneGate
+    let arrivals = Arrivals()
+    /// What this worker offers to App APIs.
+    let offers: OfferBox
+    /// By which what comes from App APIs is dated.
+    let clock: LedgerClock
     private let returns: Batcher<LeaseProbe, Void>
     private let words: LeaseWords
     private let beatenAt = Mutex<ContinuousClock.Instant?>(nil)
@@ -34,7 +39,9 @@ final class WorkerFloor: Sendable {
         self.settings = settings
         self.ports = ports
         self.log = log
-        outbox = Outbox(ports: ports, settings: settings, log: log)
+        clock = LedgerClock(ports.ledger)
+        offers = OfferBox(worker: id, clock: clock)
+        outbox = Outbox(ports: ports, settings: settings, offers: offers, log: log)
         gate = AloneGate(opened: opened)
         let leases = leases
         words = LeaseWords(ledger: ports.ledger, leases: leases)

@@ -50,6 +50,12 @@ import Workflow
                     catalog: catalog,
                     logger: logger
                 ),
+                assignments: AssignmentDesk(
+                    broker: parts.broker,
+                    ledger: fixture.ledger,
+                    ledgerClock: parts.clock,
+                    logger: logger
+                ),
                 results: fixture.results,
                 sender: sender,
                 backlog: BacklogGauge(ledger: fixture.ledger, catalog: catalog),

@@ -31,8 +31,11 @@ struct CompletionsFixture: Sendable {
     }
 
     /// Runs a body with the consumer behind it.
-    func serve(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        let consumer = consumer()
+    func serve(
+        offered: @escaping @Sendable (SlotOffer) -> Void = { _ in },
+        _ body: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        let consumer = consumer(offered: offered)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await consumer.run() }
             defer { group.cancelAll() }
@@ -41,7 +44,7 @@ struct CompletionsFixture: Sendable {
     }
 
     /// A consumer that may hold 16 messages of each queue.
-    func consumer() -> CompletionsConsumer {
+    func consumer(offered: @escaping @Sendable (SlotOffer) -> Void = { _ in }) -> CompletionsConsumer {
         let media = FilesMediaStore(
             folder: FileManager.default.temporaryDirectory.appendingPathComponent("malla-media-\(MeshID())").path,
             bucket: "media",
@@ -61,6 +64,7 @@ struct CompletionsFixture: Sendable {
             ),
             prefetch: 16,
             lanes: 2,
+            offered: offered,
             logger: logger
         )
     }

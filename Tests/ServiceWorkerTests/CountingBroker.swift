@@ -21,6 +21,8 @@ final class CountingBroker: Broker {
 
     func declare(_ queue: String) async throws(BrokerError) { try await inner.declare(queue) }
 
+    func declareTransient(_ queue: String) async throws(BrokerError) { try await inner.declareTransient(queue) }
+
     func publish(_ messages: [Message]) async throws(BrokerError) {
         try await inner.publish(messages)
         state.withLock { $0.counts.published += messages.count }

@@ -136,6 +136,11 @@ final class FaultyLedger: Ledger {
         return standings
     }
 
+    func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
+        try check()
+        return try await inner.leases(of: worker, olderThan: age)
+    }
+
     func retire(worker: String) async throws(LedgerError) {
         try check()
         try await inner.retire(worker: worker)

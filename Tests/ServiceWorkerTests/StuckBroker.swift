@@ -28,6 +28,8 @@ final class StuckBroker: Broker {
 
     func declare(_ queue: String) async throws(BrokerError) { try await inner.declare(queue) }
 
+    func declareTransient(_ queue: String) async throws(BrokerError) { try await inner.declareTransient(queue) }
+
     func publish(_ messages: [Message]) async throws(BrokerError) { try await inner.publish(messages) }
 
     func post(_ messages: [Message]) -> Bool { inner.post(messages) }

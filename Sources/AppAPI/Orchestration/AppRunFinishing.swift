@@ -14,22 +14,33 @@ public struct AppRunFinishing: RunFinishing {
     private let writer: EnvelopeWriter
     private let answers: AnswerData
     private let fairness: FairRanking
+    private let assignments: AssignmentDesk?
     /// What the services take, by their names.
     private let inputs: [String: JSONSchema]
 
     /// Makes one.
-    public init(settings: AppSettings, catalog: AppCatalog, media: any MediaStore, fairness: FairRanking) {
+    ///
+    /// - Parameter assignments: gives jobs to workers that offer slots; without it all jobs wait for their tickets.
+    public init(
+        settings: AppSettings,
+        catalog: AppCatalog,
+        media: any MediaStore,
+        fairness: FairRanking,
+        assignments: AssignmentDesk? = nil
+    ) {
         self.settings = settings
         self.fairness = fairness
+        self.assignments = assignments
         writer = EnvelopeWriter(settings: settings, catalog: catalog)
         answers = AnswerData(media: media)
         inputs = catalog.services.compactMapValues(\.input)
     }
 
-    /// A job of a stage; it takes its share of the service as a job of its user at its app.
+    /// A job of a stage; it takes its share of the service as a job of its user at its app, and is claimed already where
+    /// a worker has a slot for it.
     public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
     {
-        Job(
+        let job = Job(
             id: MeshID(at: now),
             task: task.id,
             app: task.app,
@@ -44,6 +55,7 @@ public struct AppRunFinishing: RunFinishing {
             createdAt: now,
             trace: task.trace
         )
+        return assignments?.assign(job, inputSize: seed.input.count, at: now) ?? job
     }
 
     /// What is wrong with an input by the schema of the stage's service, beginning with the wrong field's path.

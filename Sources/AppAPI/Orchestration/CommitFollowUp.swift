@@ -16,11 +16,17 @@ import Workflow
 /// It never waits.
 struct CommitFollowUp: SettledFollowUp {
     let desk: HandOverDesk
+    let assignments: AssignmentDesk
     let results: any ResultStore
     let sender: CallbackSender
     let backlog: BacklogGauge
     let resultTTL: Duration
     let logger: Logger
+
+    /// After the commit of accepted tasks, before each of them is answered.
+    func stored(_ requests: [NewTask]) {
+        assignments.send(requests.flatMap { $0.jobs.filter { $0.job.state == .running } })
+    }
 
     /// After a task was accepted.
     func accepted(_ request: NewTask) {
@@ -38,6 +44,8 @@ struct CommitFollowUp: SettledFollowUp {
 
     /// After jobs or tasks were settled.
     func settled(_ outcome: SettleOutcome) {
+        let cancelled = Set(outcome.cancelled.map(\.id))
+        assignments.send(outcome.assigned.filter { !cancelled.contains($0.job.id) })
         desk.enqueue(outcome.ready)
         SettledHints(results: results).settled(outcome)
         sender.enqueue(outcome.callbacks)

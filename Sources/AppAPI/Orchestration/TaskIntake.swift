@@ -37,7 +37,9 @@ final class TaskIntake: Sendable {
         self.backlog = backlog
         self.followUp = followUp
         batcher = Batcher(lanes: 2, maxSize: 128) { requests in
-            await Self.accept(requests, ledger)
+            let results = await Self.accept(requests, ledger)
+            followUp.stored(zip(requests, results).filter { (try? $0.1.get()) == .created }.map(\.0))
+            return results
         }
     }
 

@@ -21,6 +21,12 @@ public final class InProcessBroker: Broker {
         try change { state throws(BrokerError) in state.declare(queue) }
     }
 
+    /// Declares a queue that goes with its last consumer.
+    public func declareTransient(_ queue: String) async throws(BrokerError) {
+        guard !queue.isEmpty else { throw BrokerError(.misuse, "a queue's name has 1 to 255 bytes") }
+        try change { state throws(BrokerError) in state.declare(queue, isTransient: true) }
+    }
+
     /// Publishes messages, which are in their queues when it returns.
     ///
     /// - Throws: `unroutable` when a queue does not exist (the other messages are there), `unavailable` once closed.

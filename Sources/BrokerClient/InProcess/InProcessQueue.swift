@@ -14,6 +14,8 @@ struct InProcessQueue {
         var isRedelivered = false
     }
 
+    /// Whether it goes with its last consumer.
+    let isTransient: Bool
     private var fresh: [Stored] = []
     private var firstFresh = 0
     /// What was given back, the earliest last.
@@ -23,6 +25,10 @@ struct InProcessQueue {
 
     /// Its consumers, the next to get a message first.
     var consumers: [UInt64] = []
+
+    init(isTransient: Bool = false) {
+        self.isTransient = isTransient
+    }
 
     var count: Int { fresh.count - firstFresh + returned.count }
 

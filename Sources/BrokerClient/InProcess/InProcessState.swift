@@ -27,8 +27,8 @@ struct InProcessState {
     /// The queues that may have something for somebody.
     private var touched: Set<String> = []
 
-    mutating func declare(_ queue: String) {
-        if queues[queue] == nil { queues[queue] = InProcessQueue() }
+    mutating func declare(_ queue: String, isTransient: Bool = false) {
+        if queues[queue] == nil { queues[queue] = InProcessQueue(isTransient: isTransient) }
     }
 
     /// Appends messages to their queues; returns the name of a queue that is missing.
@@ -91,6 +91,10 @@ struct InProcessState {
             return stored
         }
         queues[queue]?.consumers.removeAll { $0 == id }
+        if let left = queues[queue], left.isTransient, left.consumers.isEmpty {
+            queues[queue] = nil
+            return
+        }
         queues[queue]?.putBack(unsettled ?? [])
         touched.insert(queue)
     }

@@ -94,10 +94,19 @@ final class AMQPLink {
         try call("confirm.select", channel) { amqp_confirm_select(raw, channel) != nil }
     }
 
-    /// Declares a durable queue.
-    func declare(_ queue: String, on channel: UInt16) throws(AMQPFailure) {
-        try call("queue.declare", channel) { camqp_declare(raw, channel, queue, queueType, isUnlimited ? 1 : 0) != nil }
+    /// Declares a durable queue, or one that goes with its consumers.
+    func declare(_ queue: String, isTransient: Bool, on channel: UInt16) throws(AMQPFailure) {
+        try call("queue.declare", channel) {
+            isTransient
+                ? camqp_declare_transient(raw, channel, queue, Self.messageTTL, Self.queueExpiry) != nil
+                : camqp_declare(raw, channel, queue, queueType, isUnlimited ? 1 : 0) != nil
+        }
     }
+
+    /// How long a message waits in a transient queue at most, in milliseconds.
+    private static let messageTTL: Int32 = 5_000
+    /// How long a transient queue outlives its last consumer, in milliseconds: a connection may break.
+    private static let queueExpiry: Int32 = 60_000
 
     /// Counts the messages that wait in a queue; a missing queue closes the channel with 404.
     func depth(of queue: String, on channel: UInt16) throws(AMQPFailure) -> Int {

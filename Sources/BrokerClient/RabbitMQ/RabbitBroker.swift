@@ -30,6 +30,15 @@ public final class RabbitBroker: Broker {
         try await consumer.declare(queue)
     }
 
+    /// Declares a classic queue that RabbitMQ deletes a minute after its last consumer (`x-expires`), and whose messages
+    /// it drops after 5 s (`x-message-ttl`).
+    ///
+    /// - Throws: as ``declare(_:)``.
+    public func declareTransient(_ queue: String) async throws(BrokerError) {
+        try Self.check(queue)
+        try await consumer.declare(queue, isTransient: true)
+    }
+
     /// Publishes persistent messages and returns once all of them are confirmed.
     ///
     /// - Throws: what the port says; with an error, some of the messages may be there.

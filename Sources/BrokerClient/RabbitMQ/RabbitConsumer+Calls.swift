@@ -7,15 +7,15 @@ internal import Plumbing
 internal import Synchronization
 
 extension RabbitConsumer {
-    nonisolated func declare(_ queue: String) async throws(BrokerError) {
+    nonisolated func declare(_ queue: String, isTransient: Bool = false) async throws(BrokerError) {
         try await ask { actor, link throws(AMQPFailure) in
             do throws(AMQPFailure) {
-                try link.declare(queue, on: Self.control)
+                try link.declare(queue, isTransient: isTransient, on: Self.control)
             } catch {
                 if !error.isFatal { try link.openChannel(Self.control) }
                 throw error
             }
-            actor.topology.add(queue)
+            actor.topology.add(queue, isTransient: isTransient)
         }
     }
 

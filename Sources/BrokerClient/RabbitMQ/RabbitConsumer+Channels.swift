@@ -75,7 +75,7 @@ extension RabbitConsumer {
     func begin(_ channel: UInt16, on link: AMQPLink) throws(AMQPFailure) {
         guard let consumer = consumers[channel], !consumer.isConsuming else { return }
         // The queue may have gone with the broker's data, or been deleted under its consumer.
-        if consumer.generation > 0 { try link.declare(consumer.queue, on: channel) }
+        if consumer.generation > 0 { try topology.declare(consumer.queue, on: link, channel: channel) }
         try link.consume(consumer.queue, on: channel)
         consumers[channel]?.isConsuming = true
     }

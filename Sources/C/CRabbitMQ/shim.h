@@ -96,6 +96,25 @@ static inline amqp_queue_declare_ok_t *camqp_declare(amqp_connection_state_t con
     return amqp_queue_declare(connection, channel, amqp_cstring_bytes(queue), 0, 1, 0, 0, arguments);
 }
 
+/* Declares a durable classic queue that is deleted `expiry` milliseconds after its last use, and whose messages are
+   dropped after `ttl` milliseconds. */
+static inline amqp_queue_declare_ok_t *camqp_declare_transient(amqp_connection_state_t connection,
+                                                               amqp_channel_t channel, const char *queue, int ttl,
+                                                               int expiry) {
+    amqp_table_entry_t entries[3];
+    entries[0].key = amqp_cstring_bytes("x-queue-type");
+    entries[0].value.kind = AMQP_FIELD_KIND_UTF8;
+    entries[0].value.value.bytes = amqp_cstring_bytes("classic");
+    entries[1].key = amqp_cstring_bytes("x-message-ttl");
+    entries[1].value.kind = AMQP_FIELD_KIND_I32;
+    entries[1].value.value.i32 = ttl;
+    entries[2].key = amqp_cstring_bytes("x-expires");
+    entries[2].value.kind = AMQP_FIELD_KIND_I32;
+    entries[2].value.value.i32 = expiry;
+    amqp_table_t arguments = {3, entries};
+    return amqp_queue_declare(connection, channel, amqp_cstring_bytes(queue), 0, 1, 0, 0, arguments);
+}
+
 /* The major version that the server announced, 0 when it did not. */
 static inline int camqp_server_major(amqp_connection_state_t connection) {
     const amqp_table_t *properties = amqp_get_server_properties(connection);

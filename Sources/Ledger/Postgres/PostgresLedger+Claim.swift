@@ -49,6 +49,12 @@ extension PostgresLedger {
         return try await run(call, on: quick).map(Self.readStanding)
     }
 
+    /// The leases of jobs that have run at a worker for so long.
+    public func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
+        try await run(PostgresCall(Self.leasesHeld, [worker, age.postgresMicroseconds]), on: quick)
+            .map { row throws(LedgerError) in LeaseProbe(job: try row.id(), lease: try row.id()) }
+    }
+
     /// Removes a worker's row.
     public func retire(worker: String) async throws(LedgerError) {
         _ = try await run(PostgresCall(Self.retire, [worker]), on: quick)
@@ -147,6 +153,14 @@ extension PostgresLedger {
         SELECT j.state, coalesce(j.lease = u.lease, false)
         FROM unnest($9::uuid[], $10::uuid[]) WITH ORDINALITY AS u(id, lease, n) LEFT JOIN jobs j ON j.id = u.id
         ORDER BY u.n
+        """
+    )
+
+    private static let leasesHeld = PostgresStatement(
+        "leases_held",
+        """
+        SELECT id, lease FROM jobs WHERE state = 1 AND worker = $1::text
+            AND started_at <= statement_timestamp() - $2::bigint * interval '1 microsecond'
         """
     )
 

@@ -51,12 +51,7 @@ extension SQLiteLedger {
                 }
                 job.leaseUntil = byTime ? now + claim.duration : nil
                 try JobRows.update(job, db)
-                if let task = job.task {
-                    try db.run(
-                        "UPDATE runs SET started_at = ? WHERE task = ? AND started_at IS NULL",
-                        [now.microseconds, task.blob]
-                    )
-                }
+                try TaskRows.begin(job, db)
                 records.append(JobRecord(job: job, input: record.input, result: record.result, usage: record.usage))
             }
             return records

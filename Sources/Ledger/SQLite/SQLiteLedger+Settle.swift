@@ -31,7 +31,10 @@ extension SQLiteLedger {
                 let acceptance = try TaskRows.insert(request.task, run: request.run, db)
                 guard acceptance == .created else { return acceptance }
                 let user = JobRows.user(of: request.task)
-                for job in request.jobs { try JobRows.insert(job, user: user, db) }
+                for record in request.jobs {
+                    try JobRows.insert(record, user: user, db)
+                    try TaskRows.begin(record.job, db)
+                }
                 for callback in request.callbacks { try CallbackRows.insert(callback, db) }
                 return .created
             }
@@ -210,6 +213,7 @@ extension SQLiteLedger {
                 user: record.job.task.flatMap { rows.runs[$0] }.map { JobRows.user(of: $0.task) },
                 db
             )
+            try TaskRows.begin(record.job, db)
         }
         for cancellation in writes.cancellations { outcome.cancelled += try cancel(cancellation, at: rows.now, db) }
         let before = Dictionary(rows.known.values.map { ($0.task.id, $0.run) }) { first, _ in first }

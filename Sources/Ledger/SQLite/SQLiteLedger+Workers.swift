@@ -47,6 +47,17 @@ extension SQLiteLedger {
         }
     }
 
+    /// The leases of jobs that have run at a worker for so long.
+    public func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
+        let latest = clock() - age
+        return try await read { db in
+            try db.rows(
+                "SELECT id, lease FROM jobs WHERE worker = ? AND state = 'running' AND started_at <= ?",
+                [worker, latest.microseconds]
+            ) { row in LeaseProbe(job: try row.some(try row.meshID(0)), lease: try row.some(try row.meshID(1))) }
+        }
+    }
+
     /// Removes a worker's row.
     public func retire(worker: String) async throws(LedgerError) {
         try await write(isDurable: false) { db in try db.run("DELETE FROM workers WHERE worker = ?", [worker]) }

@@ -115,6 +115,15 @@ enum TaskRows {
         guard db.changesCount == 1 else { throw LedgerError(.conflict, "the run of task \(task) is not as it was") }
     }
 
+    /// Notes that the run of a job's task has begun, when the job runs and is its first.
+    static func begin(_ job: Job, _ db: Database) throws {
+        guard job.state == .running, let task = job.task, let startedAt = job.startedAt else { return }
+        try db.run(
+            "UPDATE runs SET started_at = ? WHERE task = ? AND started_at IS NULL",
+            [startedAt.microseconds, task.blob]
+        )
+    }
+
     /// Writes how a task ended.
     static func finish(_ task: TaskRecord, _ db: Database) throws {
         try db.run(

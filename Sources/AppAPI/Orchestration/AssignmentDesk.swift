@@ -1,0 +1,103 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import BrokerClient
+import Ledger
+import Logging
+import Metrics
+import Plumbing
+import Synchronization
+import Workflow
+
+/// Gives new jobs to workers that offer slots: claimed in the transaction that creates them, and sent after its commit.
+///
+/// That saves the ticket and the claim. What gets lost on the way is given back by the worker, which looks for what it
+/// holds and never heard of.
+public final class AssignmentDesk: Sendable {
+    private let broker: any Broker
+    private let ledger: any Ledger
+    private let ledgerClock: LedgerClock
+    private let clock: @Sendable () -> ContinuousClock.Instant
+    private let logger: Logger
+    /// This process, as the workers know it.
+    private let sender: String
+    private let offers = Mutex(SlotOffers())
+    private let assigned = Counter(label: "malla_jobs_assigned_total")
+
+    /// Makes a desk that knows of no offer.
+    ///
+    /// - Parameter ledgerClock: by which offers and assignments are judged too old, whatever the machines' clocks say.
+    init(
+        broker: any Broker,
+        ledger: any Ledger,
+        ledgerClock: LedgerClock,
+        clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
+        sender: String = String("\(LeaseID())".suffix(12)),
+        logger: Logger
+    ) {
+        self.broker = broker
+        self.ledger = ledger
+        self.ledgerClock = ledgerClock
+        self.clock = clock
+        self.sender = sender
+        self.logger = logger
+    }
+
+    /// Notes what a worker offers, unless it is too old.
+    func note(_ offer: SlotOffer) {
+        guard offer.isFresh(ledgerClock.now) else { return }
+        let now = clock()
+        offers.withLock { $0.note(offer, to: sender, at: now) }
+    }
+
+    /// The job as claimed for a worker with a free slot; as it is when there is none, or when its input is too large to
+    /// travel.
+    func assign(_ job: Job, inputSize: Int, at now: Timestamp) -> Job {
+        guard inputSize <= Assignment.maxInput else { return job }
+        let instant = clock()
+        guard let worker = offers.withLock({ $0.take(job.service, at: instant) }) else { return job }
+        return JobRules.apply(.claimed(lease: LeaseID(), worker: worker), to: job, at: now) ?? job
+    }
+
+    /// Sends jobs that were committed as claimed to their workers; it never waits.
+    func send(_ records: [JobRecord]) {
+        guard !records.isEmpty else { return }
+        for (worker, own) in Dictionary(grouping: records, by: { $0.job.worker ?? "" }) {
+            let queue = QueueName.assignments(worker: worker)
+            let total = offers.withLock { $0.meant(for: worker) }
+            let messages = stride(from: 0, to: own.count, by: Assignment.maxCount).map { start in
+                let part = own[start..<min(start + Assignment.maxCount, own.count)]
+                return Message(
+                    queue: queue,
+                    body: Assignment(
+                        sender: sender,
+                        total: total,
+                        sentAt: ledgerClock.now,
+                        items: part.map { Assignment.Item(job: $0.job, input: $0.input) }
+                    ).body,
+                    trace: part.count == 1 ? part.first?.job.trace : nil
+                )
+            }
+            if broker.post(messages) {
+                assigned.increment(by: own.count)
+            } else {
+                offers.withLock { $0.withdraw(worker) }
+                giveBack(own.map(\.job))
+            }
+        }
+    }
+
+    /// What could not be sent waits for anyone again.
+    private func giveBack(_ jobs: [Job]) {
+        let probes = jobs.compactMap { job in job.lease.map { LeaseProbe(job: job.id, lease: $0) } }
+        Task {
+            do throws(LedgerError) {
+                _ = try await ledger.handBack(probes)
+            } catch {
+                // The worker gives them back, or whoever takes it for dead.
+                logger.debug("assigned jobs could not be given back", metadata: [LogKey.error: "\(error)"])
+            }
+        }
+    }
+}

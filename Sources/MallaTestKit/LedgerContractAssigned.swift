@@ -1,0 +1,95 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+import Ledger
+import Plumbing
+import Workflow
+
+extension LedgerContract {
+    static let assignedCases = [
+        Case("jobs that are created as claimed run under their leases from stage to stage") { fixture in
+            try await fixture.beat("w1")
+            let request = fixture.request(fixture.chain, payload: "{\"x\":1}", worker: "w1")
+            try requireEqual(try await fixture.ledger.accept([request]), [.created], "acceptance")
+            let first = request.jobs[0].job
+            let lease = try unwrap(first.lease, "the lease")
+            try requireEqual(try await fixture.job(first.id).state, .running, "state")
+            try requireEqual(try await fixture.job(first.id).attempt, 1, "attempt")
+            try requireEqual(try await fixture.claim(5).count, 0, "claims of a job that runs")
+            try requireEqual(
+                try await fixture.beat("w1", leases: [LeaseProbe(job: first.id, lease: lease)]),
+                [.held],
+                "standing"
+            )
+            try require(try await fixture.view(request.task.id).startedAt != nil, "a task that runs has no start")
+            let step = try await fixture.ledger.settle(
+                [.completion(first.id, lease, "{\"y\":2}")],
+                tasks: [],
+                finishing: LedgerRunFinishing(worker: "w1")
+            )
+            try requireEqual(step.ready.count, 0, "jobs that wait")
+            let second = try unwrap(step.assigned.first, "the second job")
+            try requireEqual(String(decoding: second.input, as: UTF8.self), "{\"y\":2}", "second input")
+            try requireEqual(second.job.worker, "w1", "worker")
+            try requireEqual(try await fixture.claim(5, service: "beta").count, 0, "claims of the second")
+            let end = try await fixture.settle(
+                .completion(second.job.id, try unwrap(second.job.lease, "the second lease"), "{\"z\":3}")
+            )
+            try requireEqual(end.finished.map(\.id), [request.task.id], "finished tasks")
+        },
+        Case("a lease that is not the row's settles nothing of a job that was created as claimed") { fixture in
+            try await fixture.beat("w1")
+            let request = fixture.request(fixture.chain, worker: "w1")
+            _ = try await fixture.ledger.accept([request])
+            let job = request.jobs[0].job
+            try requireEqual(try await fixture.settle(.completion(job.id, MeshID())).verdicts, [.stale], "verdict")
+            try requireEqual(try await fixture.job(job.id).state, .running, "state")
+            let lease = try unwrap(job.lease, "the lease")
+            try requireEqual(
+                try await fixture.settle(.completion(job.id, lease)).verdicts,
+                [.applied(.succeeded)],
+                "verdict of the right one"
+            )
+        },
+        Case("a worker's leases are told by their age; what was given back waits and is claimed by another") {
+            fixture in
+            try await fixture.beat("w1")
+            let request = fixture.request(fixture.chain, worker: "w1")
+            _ = try await fixture.ledger.accept([request])
+            let probe = LeaseProbe(
+                job: request.jobs[0].job.id,
+                lease: try unwrap(request.jobs[0].job.lease, "the lease")
+            )
+            let claimed = try await fixture.create(1)[0]
+            let own = try await fixture.claimOne()
+            try requireEqual(own.job.id, claimed.id, "the claimed job")
+            let expected: Set = [probe, LeaseProbe(job: own.job.id, lease: own.lease)]
+            try requireEqual(Set(try await fixture.ledger.leases(of: "w1", olderThan: .zero)), expected, "leases")
+            try requireEqual(try await fixture.ledger.leases(of: "w1", olderThan: .seconds(60)).count, 0, "old leases")
+            try requireEqual(try await fixture.ledger.leases(of: "w2", olderThan: .zero).count, 0, "another's")
+            try requireEqual(try await fixture.ledger.handBack([probe]).map(\.id), [probe.job], "given back")
+            let again = try await fixture.claimOne(worker: "w2")
+            try requireEqual(again.job.id, probe.job, "claimed by another")
+            try requireEqual(again.job.attempt, 2, "attempt")
+            try requireEqual(again.job.orphaned, 0, "orphaned")
+        },
+        Case("jobs that were created as claimed by a worker that never beat are reaped") { fixture in
+            let request = fixture.request(fixture.chain, worker: "nobody")
+            _ = try await fixture.ledger.accept([request])
+            let reaped = try await fixture.ledger.reap(olderThan: .seconds(6), limit: 10)
+            try requireEqual(reaped.ready.map(\.id), request.jobs.map(\.job.id), "reaped jobs")
+        },
+        Case("a cancel in the step that creates jobs as claimed tells of them") { fixture in
+            try await fixture.beat("w1")
+            let request = fixture.request(fixture.fanAll, payload: "{\"n\":4}", worker: "w1")
+            _ = try await fixture.ledger.accept([request])
+            let outcome = try await fixture.settle(task: request.task.id, .cancelled)
+            try requireEqual(
+                Set(outcome.cancelled.map(\.lease)),
+                Set(request.jobs.map(\.job.lease)),
+                "leases of cancelled jobs"
+            )
+        },
+    ]
+}

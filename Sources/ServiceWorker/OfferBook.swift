@@ -1,0 +1,80 @@
+// Malla - a mesh that turns AI models into services
+// SPDX-License-Identifier: Apache-2.0
+// Copyright 2026 the Malla authors
+
+internal import Plumbing
+internal import Workflow
+
+/// What a worker offers to the apps whose completions it sends (``SlotOffer``), and when to tell them: a value without a
+/// clock.
+///
+/// The slots are shared out among all who may send at once: as many apps as got completions lately, or App APIs that sent
+/// jobs, whichever is more.
+struct OfferBook {
+    typealias Instant = ContinuousClock.Instant
+
+    private struct Told {
+        var at: Instant
+        var slots: [String: Int]
+    }
+
+    /// How long an app's last offer is left as it is, unless it gains or loses a service.
+    private static let pause: Duration = .milliseconds(200)
+    /// For how long whoever was heard of last is counted.
+    private static let memory: Duration = .seconds(5)
+    /// The most slots of a service in an offer.
+    private static let most = 256
+    /// For how long nothing is offered after jobs were lost on their way here.
+    private static let silence: Duration = .seconds(30)
+
+    private var free: [String: Int] = [:]
+    private var told: [String: Told] = [:]
+    private var queues: [String: Instant] = [:]
+    private var seen: [String: (total: Int, at: Instant)] = [:]
+    /// Whether jobs can be sent here.
+    private(set) var isOpen = false
+    private var silentUntil: Instant?
+
+    init() {}
+
+    /// Whether jobs may have been sent here lately.
+    func isHeard(at now: Instant) -> Bool {
+        told.values.contains { !$0.slots.isEmpty && now < $0.at.advanced(by: .seconds(60)) }
+    }
+
+    /// Jobs can be sent here from now on, or not any more.
+    mutating func open(_ isOpen: Bool) { self.isOpen = isOpen }
+
+    /// Notes how many jobs of a service could begin at once, for which nothing waits here.
+    mutating func note(free count: Int, of service: String) { free[service] = count > 0 ? count : nil }
+
+    /// Notes that jobs came.
+    mutating func heard(from sender: String, total: Int, at now: Instant) {
+        seen[sender] = (max(total, seen[sender]?.total ?? 0), now)
+    }
+
+    /// Offers nothing for a while: what is sent does not come here.
+    mutating func lost(at now: Instant) { silentUntil = now.advanced(by: Self.silence) }
+
+    /// What to tell an app along with completions for this queue; nil when it knows.
+    mutating func offer(to queue: String, at now: Instant) -> (slots: [String: Int], seen: [String: Int])? {
+        queues[queue] = now
+        forget(at: now)
+        if let until = silentUntil, until <= now { silentUntil = nil }
+        let sharers = max(queues.count, seen.count, 1)
+        let isSilent = !isOpen || silentUntil != nil
+        let slots = isSilent ? [:] : free.mapValues { min($0 / sharers, Self.most) }.filter { $0.value > 0 }
+        if let last = told[queue], now < last.at.advanced(by: Self.pause), Set(last.slots.keys) == Set(slots.keys) {
+            return nil
+        }
+        if slots.isEmpty, told[queue]?.slots.isEmpty ?? true { return nil }
+        told[queue] = Told(at: now, slots: slots)
+        return (slots, seen.mapValues(\.total))
+    }
+
+    private mutating func forget(at now: Instant) {
+        let oldest = now.advanced(by: .zero - Self.memory)
+        if queues.contains(where: { $0.value < oldest }) { queues = queues.filter { $0.value >= oldest } }
+        if seen.contains(where: { $0.value.at < oldest }) { seen = seen.filter { $0.value.at >= oldest } }
+    }
+}
