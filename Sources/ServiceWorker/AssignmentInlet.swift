@@ -84,9 +84,10 @@ actor AssignmentInlet {
         at now: ContinuousClock.Instant,
         into jobs: inout [String: [AssignedJobs.Entry]]
     ) {
-        guard let lease = item.job.lease, item.job.worker == floor.id, floor.arrivals.admit(lease, at: now) else {
-            return
-        }
+        // A message whose acknowledgement was lost comes again, and much later maybe.
+        guard let lease = item.job.lease, item.job.worker == floor.id, !floor.knows(lease),
+            floor.arrivals.admit(lease, at: now)
+        else { return }
         guard lines[item.job.service] != nil else {
             Task { await floor.handBack(LeaseProbe(job: item.job.id, lease: lease)) }
             return

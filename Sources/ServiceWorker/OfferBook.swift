@@ -26,6 +26,8 @@ struct OfferBook {
     private static let most = 256
     /// For how long nothing is offered after jobs were lost on their way here.
     private static let silence: Duration = .seconds(30)
+    /// How long after an offer something may still come of it.
+    private static let settled: Duration = .seconds(60)
 
     private var free: [String: Int] = [:]
     private var told: [String: Told] = [:]
@@ -34,12 +36,18 @@ struct OfferBook {
     /// Whether jobs can be sent here.
     private(set) var isOpen = false
     private var silentUntil: Instant?
+    /// When slots were offered last; nil once nothing can come of it any more.
+    private var offeredAt: Instant?
 
     init() {}
 
-    /// Whether jobs may have been sent here lately.
-    func isHeard(at now: Instant) -> Bool {
-        told.values.contains { !$0.slots.isEmpty && now < $0.at.advanced(by: .seconds(60)) }
+    /// Whether jobs may have been sent here that did not come, since ``checked(at:)`` said that there are none.
+    var mayBeOwed: Bool { offeredAt != nil }
+
+    /// The ledger was asked at this moment what was given to this worker.
+    mutating func checked(at now: Instant) {
+        // Whoever read an offer has committed by then what it came to, or never will.
+        if let last = offeredAt, last.advanced(by: Self.settled) <= now { offeredAt = nil }
     }
 
     /// Jobs can be sent here from now on, or not any more.
@@ -57,18 +65,25 @@ struct OfferBook {
     mutating func lost(at now: Instant) { silentUntil = now.advanced(by: Self.silence) }
 
     /// What to tell an app along with completions for this queue; nil when it knows.
-    mutating func offer(to queue: String, at now: Instant) -> (slots: [String: Int], seen: [String: Int])? {
+    ///
+    /// - Parameter isTaking: whether the worker as a whole takes new jobs.
+    mutating func offer(
+        to queue: String,
+        isTaking: Bool = true,
+        at now: Instant
+    ) -> (slots: [String: Int], seen: [String: Int])? {
         queues[queue] = now
         forget(at: now)
         if let until = silentUntil, until <= now { silentUntil = nil }
         let sharers = max(queues.count, seen.count, 1)
-        let isSilent = !isOpen || silentUntil != nil
+        let isSilent = !isOpen || !isTaking || silentUntil != nil
         let slots = isSilent ? [:] : free.mapValues { min($0 / sharers, Self.most) }.filter { $0.value > 0 }
         if let last = told[queue], now < last.at.advanced(by: Self.pause), Set(last.slots.keys) == Set(slots.keys) {
             return nil
         }
         if slots.isEmpty, told[queue]?.slots.isEmpty ?? true { return nil }
         told[queue] = Told(at: now, slots: slots)
+        if !slots.isEmpty { offeredAt = now }
         return (slots, seen.mapValues(\.total))
     }
 

@@ -12,11 +12,15 @@ final class OfferBox: Sendable {
     private let worker: String
     private let clock: LedgerClock
     private let book = Mutex(OfferBook())
+    private let takes = Mutex<@Sendable () -> Bool>({ true })
 
     init(worker: String, clock: LedgerClock) {
         self.worker = worker
         self.clock = clock
     }
+
+    /// Names what tells whether the worker as a whole takes new jobs.
+    func bind(isTaking: @escaping @Sendable () -> Bool) { takes.withLock { $0 = isTaking } }
 
     /// Changes the book, and asks it.
     func withLock<Answer: Sendable>(_ body: (inout sending OfferBook) -> sending Answer) -> Answer {
@@ -26,7 +30,9 @@ final class OfferBox: Sendable {
     /// The body of what an app is to be told along with completions for this queue; nil when there is nothing new, and for
     /// the queue of direct jobs.
     func body(for queue: String) -> [UInt8]? {
-        guard QueueName.isOfApp(queue), let told = book.withLock({ $0.offer(to: queue, at: .now) }) else { return nil }
+        guard QueueName.isOfApp(queue) else { return nil }
+        let isTaking = takes.withLock { $0 }()
+        guard let told = book.withLock({ $0.offer(to: queue, isTaking: isTaking, at: .now) }) else { return nil }
         return SlotOffer(worker: worker, slots: told.slots, seen: told.seen, sentAt: clock.now).body
     }
 }

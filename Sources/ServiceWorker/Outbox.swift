@@ -85,8 +85,8 @@ final class Outbox: Sendable {
     /// Whether so much is unsettled that nothing new should be claimed.
     var isFull: Bool { state.withLock { $0.isFull } }
 
-    /// The leases of all that is not settled.
-    var leases: Set<LeaseID> { state.withLock { Set($0.letters.keys) } }
+    /// Whether it has the completion of a lease.
+    func holds(_ lease: LeaseID) -> Bool { state.withLock { $0.letters[lease] != nil } }
 
     /// Names what is called whenever there is room again after it was full.
     func whenRoom(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenRoom = body } }

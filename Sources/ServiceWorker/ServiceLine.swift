@@ -102,7 +102,7 @@ actor ServiceLine {
 
     /// Says how many more jobs could begin at once.
     private func offer() {
-        let free = floor.isOpen ? desk.offerable - assigned.count : 0
+        let free = desk.offerable - assigned.count
         floor.offers.withLock { $0.note(free: free, of: service.name) }
     }
 

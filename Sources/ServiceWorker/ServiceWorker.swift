@@ -192,6 +192,7 @@ public actor ServiceWorker: Service {
         let probes = entries.map { LeaseProbe(job: $0.job.id, lease: $0.lease) } + floor.outbox.probes
         let standings: [LeaseProbe.Standing]
         do throws(LedgerError) {
+            try await floor.clock.refresh()
             standings = try await floor.ports.ledger.beat(await beatRow(), leases: probes)
         } catch {
             failedBeats += 1
@@ -206,7 +207,7 @@ public actor ServiceWorker: Service {
         floor.markBeaten(begun)
         obey(zip(probes, standings), entries: entries, begun: begun)
         floor.outbox.resend()
-        if floor.offers.withLock({ $0.isHeard(at: begun) }) { await floor.giveBackStrays() }
+        if floor.offers.withLock({ $0.mayBeOwed }) { await floor.giveBackStrays() }
         return true
     }
 

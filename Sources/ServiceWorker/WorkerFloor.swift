@@ -43,7 +43,8 @@ final class WorkerFloor: Sendable {
         offers = OfferBox(worker: id, clock: clock)
         outbox = Outbox(ports: ports, settings: settings, offers: offers, log: log)
         gate = AloneGate(opened: opened)
-        let leases = leases
+        let (leases, outbox, gate) = (leases, outbox, gate)
+        offers.bind { [weak outbox] in gate.isOpen && outbox?.isFull == false }
         words = LeaseWords(ledger: ports.ledger, leases: leases)
         returns = Batcher { probes in
             do throws(LedgerError) {

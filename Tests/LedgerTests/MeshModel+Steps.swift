@@ -15,7 +15,7 @@ extension MeshModel {
     mutating func step(isAccepting: Bool) throws {
         let api = Int.random(in: 0..<apis.count, using: &generator)
         let worker = Int.random(in: 0..<workers.count, using: &generator)
-        switch Int.random(in: 0..<23, using: &generator) {
+        switch Int.random(in: 0..<25, using: &generator) {
         case 0, 1: if isAccepting, tasks.count < 7 { try accept(by: api) }
         case 2, 3, 4: handOver(by: api)
         case 5, 6, 7, 8: take(by: worker)
@@ -28,6 +28,7 @@ extension MeshModel {
         case 18: reap(by: api)
         case 19: if isAccepting { createDirect(by: api) }
         case 20: retrySomething(by: api)
+        case 21, 22: receive(worker)
         default: tick(by: api)
         }
     }
@@ -104,6 +105,7 @@ extension MeshModel {
         }
         completions.removeFirst(batch.count)
         apis[api].ready += outcome.ready
+        for record in outcome.assigned { send(record.job) }
         if !chance(30) { stop(outcome.cancelled) }
     }
 
@@ -123,6 +125,42 @@ extension MeshModel {
             for held in workers[index].held { jobs[held.job.id]?.job.leaseUntil = now + Self.leaseDuration }
         }
         for settlement in workers[index].held.compactMap(\.completion) { publish(settlement) }
+        giveBackStrays(of: index)
+    }
+
+    /// Gives back what the ledger says a worker holds and it never heard of, unless it may be on its way.
+    private mutating func giveBackStrays(of index: Int) {
+        let (name, held) = (workers[index].name, Set(workers[index].held.map(\.lease)))
+        for job in jobs.values.map(\.job).sorted(by: { $0.id < $1.id }) {
+            guard job.state == .running, job.worker == name, job.leaseUntil == nil, let lease = job.lease,
+                !held.contains(lease), job.startedAt.map({ $0 + .seconds(3) <= now }) ?? true,
+                let after = JobRules.apply(.handedBack(lease: lease), to: job, at: now)
+            else { continue }
+            workers[index].known.insert(lease)
+            jobs[job.id]?.job = after
+        }
+    }
+
+    /// The worker that offers a slot just now, if any; it may have died since.
+    mutating func offered() -> String? {
+        guard Bool.random(using: &generator) else { return nil }
+        return workers.filter { !$0.isRemote }.randomElement(using: &generator)?.name
+    }
+
+    /// Sends a job that was created as claimed; it may get lost, or come twice, and late.
+    mutating func send(_ job: Job) {
+        guard let index = workers.firstIndex(where: { $0.name == job.worker }) else { return }
+        for _ in 0..<(chance(20) ? 0 : chance(15) ? 2 : 1) { workers[index].assigned.append(job) }
+    }
+
+    /// A worker reads a job that was sent to it.
+    private mutating func receive(_ index: Int) {
+        guard workers[index].isAlive, let slot = workers[index].assigned.indices.randomElement(using: &generator)
+        else { return }
+        let job = workers[index].assigned.remove(at: slot)
+        guard let lease = job.lease, workers[index].known.insert(lease).inserted else { return }
+        if crashes(index) { return }
+        workers[index].held.append(Held(job: job, lease: lease))
     }
 
     /// Kills a worker with all that it holds, now and then; tells whether it did.

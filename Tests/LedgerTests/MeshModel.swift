@@ -12,6 +12,9 @@ enum HandlerAnswer { case failure, finalFailure, death, success }
 
 /// Ids that a task, a stage and an item determine, so that a seed repeats a run exactly.
 struct ModelFinishing: RunFinishing {
+    /// The worker that new jobs are created as claimed by, some of them; nil for none.
+    var worker: String?
+
     func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job {
         var job = LedgerRunFinishing().job(from: seed, stage: stage, index: index, task: task, at: now)
         job.id = MeshID(
@@ -19,7 +22,9 @@ struct ModelFinishing: RunFinishing {
             low: task.id.low << 20 | UInt64(index) << 16 | UInt64((seed.item ?? -1) + 1)
         )
         job.backoff.jitter = 0
-        return job
+        guard let worker, job.id.low % 3 != 0 else { return job }
+        let lease = MeshID(high: 10, low: job.id.low)
+        return JobRules.apply(.claimed(lease: lease, worker: worker), to: job, at: now) ?? job
     }
 
     func callbacks(for task: TaskRecord, definition: WorkflowDefinition?, at now: Timestamp) -> [CallbackRecord] {
@@ -48,6 +53,10 @@ struct MeshModel {
         /// Whether it takes jobs by asking, holds them by time, and never beats.
         var isRemote = false
         var held: [Held] = []
+        /// Jobs that are on their way to it.
+        var assigned: [Job] = []
+        /// The leases that came, and those that were given back because they had not.
+        var known: Set<LeaseID> = []
     }
 
     struct API {
@@ -147,11 +156,12 @@ struct MeshModel {
         )
         if isShort { disturbed.insert(id) }
         let (run, effects) = RunEngine(definition: definition).start(payload: task.payload, at: now)
+        let finishing = ModelFinishing(worker: offered())
         for effect in effects {
             switch effect {
             case .create(let index, let seeds):
                 for seed in seeds {
-                    let job = ModelFinishing().job(
+                    let job = finishing.job(
                         from: seed,
                         stage: definition.stages[index],
                         index: index,
@@ -159,7 +169,7 @@ struct MeshModel {
                         at: now
                     )
                     jobs[job.id] = JobRecord(job: job, input: seed.input)
-                    apis[api].ready.append(job)
+                    if job.state == .running { send(job) } else { apis[api].ready.append(job) }
                 }
             case .finish(let result):
                 task.state = run.state
@@ -180,7 +190,7 @@ struct MeshModel {
         var settling = Settling(
             settlements: settlements,
             tasks: events,
-            finishing: ModelFinishing(),
+            finishing: ModelFinishing(worker: offered()),
             rows: rows,
             definitions: byHash
         )
