@@ -30,9 +30,17 @@ public struct AppAPI: Sendable {
     public init(settings: AppSettings, catalog: AppCatalog, parts: AppParts) {
         self.settings = settings
         self.parts = parts
+        let desk = HandOverDesk(
+            port: parts.handOver,
+            broker: parts.broker,
+            ledger: parts.ledger,
+            catalog: catalog,
+            logger: parts.logger
+        )
         let assignments = AssignmentDesk(
             broker: parts.broker,
             ledger: parts.ledger,
+            handOver: desk,
             ledgerClock: parts.clock,
             logger: parts.logger
         )
@@ -52,13 +60,6 @@ public struct AppAPI: Sendable {
                 clock: parts.clock,
                 logger: parts.logger
             )
-        )
-        let desk = HandOverDesk(
-            port: parts.handOver,
-            broker: parts.broker,
-            ledger: parts.ledger,
-            catalog: catalog,
-            logger: parts.logger
         )
         let backlog = BacklogGauge(
             ledger: parts.ledger,

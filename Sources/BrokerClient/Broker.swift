@@ -10,8 +10,10 @@ public protocol Broker: Sendable {
     /// Declares a durable queue; declaring one that exists is harmless.
     func declare(_ queue: String) async throws(BrokerError)
 
-    /// Declares a queue that goes with its consumers: its messages are dropped after a few seconds, and itself a minute
-    /// after nobody consumes it (at once, in process). Declaring one that exists is harmless.
+    /// Declares a queue that goes with its consumers; declaring one that exists is harmless.
+    ///
+    /// A server drops a message that waits in it for some seconds, and the queue a minute after nobody consumes it; in
+    /// process the queue goes at once with its last consumer, and its messages with it.
     func declareTransient(_ queue: String) async throws(BrokerError)
 
     /// Publishes persistent messages and returns once all of them are confirmed.

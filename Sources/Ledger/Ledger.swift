@@ -82,9 +82,9 @@ public protocol Ledger: Sendable {
     /// Renews a worker's row and tells how its leases stand, in their order.
     func beat(_ beat: WorkerBeat, leases: [LeaseProbe]) async throws(LedgerError) -> [LeaseProbe.Standing]
 
-    /// The leases under which jobs have run at a worker for at least `age`, by the ledger's clock: it gives back those
-    /// that it never heard of.
-    func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe]
+    /// Up to 1,000 leases of jobs that were created as claimed by a worker, at least `age` ago by the ledger's clock, and
+    /// still run: it gives back those that it never heard of.
+    func assigned(to worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe]
 
     /// Removes a worker's row at its orderly end.
     func retire(worker: String) async throws(LedgerError)

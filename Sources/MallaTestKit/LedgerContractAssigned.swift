@@ -52,7 +52,9 @@ extension LedgerContract {
                 "verdict of the right one"
             )
         },
-        Case("a worker's leases are told by their age; what was given back waits and is claimed by another") {
+        Case(
+            "what was assigned to a worker is told by its age, not what it claimed; what was given back waits and is claimed by another"
+        ) {
             fixture in
             try await fixture.beat("w1")
             let request = fixture.request(fixture.chain, worker: "w1")
@@ -64,14 +66,18 @@ extension LedgerContract {
             let claimed = try await fixture.create(1)[0]
             let own = try await fixture.claimOne()
             try requireEqual(own.job.id, claimed.id, "the claimed job")
-            let expected: Set = [probe, LeaseProbe(job: own.job.id, lease: own.lease)]
-            try requireEqual(Set(try await fixture.ledger.leases(of: "w1", olderThan: .zero)), expected, "leases")
-            try requireEqual(try await fixture.ledger.leases(of: "w1", olderThan: .seconds(60)).count, 0, "old leases")
-            try requireEqual(try await fixture.ledger.leases(of: "w2", olderThan: .zero).count, 0, "another's")
+            try requireEqual(try await fixture.ledger.assigned(to: "w1", olderThan: .zero), [probe], "assigned")
+            try requireEqual(
+                try await fixture.ledger.assigned(to: "w1", olderThan: .seconds(60)).count,
+                0,
+                "assigned long ago"
+            )
+            try requireEqual(try await fixture.ledger.assigned(to: "w2", olderThan: .zero).count, 0, "another's")
             try requireEqual(try await fixture.ledger.handBack([probe]).map(\.id), [probe.job], "given back")
             let again = try await fixture.claimOne(worker: "w2")
             try requireEqual(again.job.id, probe.job, "claimed by another")
             try requireEqual(again.job.attempt, 2, "attempt")
+            try requireEqual(try await fixture.ledger.assigned(to: "w2", olderThan: .zero).count, 0, "what it claimed")
             try requireEqual(again.job.orphaned, 0, "orphaned")
         },
         Case("jobs that were created as claimed by a worker that never beat are reaped") { fixture in
@@ -80,7 +86,23 @@ extension LedgerContract {
             let reaped = try await fixture.ledger.reap(olderThan: .seconds(6), limit: 10)
             try requireEqual(reaped.ready.map(\.id), request.jobs.map(\.job.id), "reaped jobs")
         },
-        Case("a cancel in the step that creates jobs as claimed tells of them") { fixture in
+        Case("a cancel in the step that creates a job as claimed tells of it, if it is created at all") { fixture in
+            try await fixture.beat("w1")
+            let request = fixture.request(fixture.chain, worker: "w1")
+            _ = try await fixture.ledger.accept([request])
+            let first = request.jobs[0].job
+            let outcome = try await fixture.ledger.settle(
+                [.completion(first.id, try unwrap(first.lease, "the lease"))],
+                tasks: [TaskSettlement(task: request.task.id, event: .cancelled)],
+                finishing: LedgerRunFinishing(worker: "w1")
+            )
+            try requireEqual(outcome.finished.map(\.state), [.cancelled], "finished tasks")
+            let cancelled = Set(outcome.cancelled.map(\.id))
+            try require(outcome.assigned.allSatisfy { cancelled.contains($0.job.id) }, "a job that runs on untold")
+            let states = try await fixture.ledger.jobs(ofTask: request.task.id, limit: 10).map(\.state)
+            try require(states.allSatisfy(\.isFinal), "jobs of a cancelled task: \(states)")
+        },
+        Case("a cancel tells of the jobs that were created as claimed") { fixture in
             try await fixture.beat("w1")
             let request = fixture.request(fixture.fanAll, payload: "{\"n\":4}", worker: "w1")
             _ = try await fixture.ledger.accept([request])

@@ -16,7 +16,7 @@ final class Arrivals: Sendable {
 
     /// What came this long ago is in the table of leases or gone.
     private static let shortly: Duration = .seconds(2)
-    /// A message that comes later than this was dropped by the broker long before.
+    /// What comes later than this begins only on the ledger's word, as it is old (``LeaseWord``).
     private static let late: Duration = .seconds(60)
 
     private let state = Mutex(State())

@@ -45,17 +45,23 @@ final class LeaseTable: Sendable {
         /// The leases of claims that have not been answered, and whether each was stopped already.
         var expected: [LeaseID: Bool] = [:]
         /// What hints stopped lately that was not held: an assigned job may come after its cancel.
-        var hinted: [LeaseID: Instant] = [:]
+        ///
+        /// The older half goes when the younger one is full.
+        var hinted: (young: Set<LeaseID>, old: Set<LeaseID>) = ([], [])
         var runningCount = 0
         var idleWaiters: [OneShot<Void>] = []
         var timer: Task<Void, Never>?
         var timerAt: Instant?
 
-        /// Keeps the hints of the last seconds, as far as they are not too many.
+        /// Keeps a hint.
         mutating func remember(_ lease: LeaseID) {
-            let now = Instant.now
-            if hinted.count >= 1024 { hinted = hinted.filter { now < $0.value + .seconds(5) } }
-            if hinted.count < 16_384 { hinted[lease] = now }
+            if hinted.young.count >= 4096 { hinted = ([], hinted.young) }
+            hinted.young.insert(lease)
+        }
+
+        /// Whether a hint about it came, which is forgotten.
+        mutating func wasHinted(_ lease: LeaseID) -> Bool {
+            hinted.young.remove(lease) != nil || hinted.old.remove(lease) != nil
         }
     }
 
@@ -93,7 +99,7 @@ final class LeaseTable: Sendable {
     func add(_ job: Job, lease: LeaseID, claimedAt: Instant, word: LeaseWord, limit: Limit?) {
         state.withLock { state in
             var entry = Entry(job: job, lease: lease, claimedAt: claimedAt, word: word, limit: limit)
-            let isHinted = state.expected[lease] == true || state.hinted.removeValue(forKey: lease) != nil
+            let isHinted = state.expected[lease] == true || state.wasHinted(lease)
             if isHinted { entry.stopReason = .hinted }
             state.entries[lease] = entry
             state.runningCount += 1

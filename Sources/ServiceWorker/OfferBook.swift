@@ -44,7 +44,10 @@ struct OfferBook {
     /// Whether jobs may have been sent here that did not come, since ``checked(at:)`` said that there are none.
     var mayBeOwed: Bool { offeredAt != nil }
 
-    /// The ledger was asked at this moment what was given to this worker.
+    /// When nobody goes by what was offered any more, but for what is being committed just then; nil when that is long ago.
+    var end: Instant? { offeredAt.map { $0.advanced(by: SlotOffer.duration + .milliseconds(200)) } }
+
+    /// The ledger was asked at this moment what was given to this worker, and there was nothing that had not come.
     mutating func checked(at now: Instant) {
         // Whoever read an offer has committed by then what it came to, or never will.
         if let last = offeredAt, last.advanced(by: Self.settled) <= now { offeredAt = nil }

@@ -102,7 +102,7 @@ actor ServiceLine {
 
     /// Says how many more jobs could begin at once.
     private func offer() {
-        let free = desk.offerable - assigned.count
+        let free = desk.offerable(at: .now) - assigned.count
         floor.offers.withLock { $0.note(free: free, of: service.name) }
     }
 
@@ -110,7 +110,7 @@ actor ServiceLine {
     private func beginAssigned() {
         guard assigned.count > 0 else { return }
         let now = ContinuousClock.now
-        let free = subscription == nil ? 0 : desk.startable(isOpen: floor.isOpen, ready: engine.readySlots)
+        let free = subscription == nil ? 0 : desk.startable(at: now, isOpen: floor.isOpen, ready: engine.readySlots)
         for entry in assigned.take(free) {
             desk.began(1)
             start(entry.record, ClaimMoment(sentAt: entry.claimedAt, beatAt: floor.lastBeat, isRepeated: false))

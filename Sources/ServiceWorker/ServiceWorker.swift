@@ -23,6 +23,7 @@ public actor ServiceWorker: Service {
     private var loops: [Task<Void, Never>] = []
     private(set) var isDraining = false
     private var failedBeats = 0
+    private var strayLook: Task<Void, Never>?
 
     /// Makes a worker that takes nothing yet.
     ///
@@ -116,8 +117,11 @@ public actor ServiceWorker: Service {
         await atOnce { await $0.engine.stop() }
         await waitForRuns(.seconds(2))
         let isClean = await waitUntilSettled()
+        await strayLook?.value
+        // App APIs may go by what they were offered a moment ago; what they send until then is given back as it comes.
+        if let end = floor.offers.withLock({ $0.end }) { try? await Task.sleep(until: end, clock: .continuous) }
         await inlet.close()
-        await floor.giveBackStrays(olderThan: .zero)
+        await floor.giveBackLast()
         for loop in loops { loop.cancel() }
         await atOnce { await $0.close() }
         await leave(isClean: isClean)
@@ -207,8 +211,17 @@ public actor ServiceWorker: Service {
         floor.markBeaten(begun)
         obey(zip(probes, standings), entries: entries, begun: begun)
         floor.outbox.resend()
-        if floor.offers.withLock({ $0.mayBeOwed }) { await floor.giveBackStrays() }
+        lookForStrays()
         return true
+    }
+
+    /// Looks beside the beats, which must not wait for it: a row that it gives back may be locked.
+    private func lookForStrays() {
+        guard strayLook == nil, !isDraining, floor.offers.withLock({ $0.mayBeOwed }) else { return }
+        strayLook = Task {
+            await floor.giveBackStrays()
+            strayLook = nil
+        }
     }
 
     /// Asks what of the outbox is settled while it is nearly full: a fast worker would stand still until the next beat.

@@ -57,6 +57,9 @@ struct TicketDesk {
     private(set) var isPaused = false
     /// When that was last asked of the broker, which may not have heard it.
     private var pausedAt: Instant?
+    /// When the delivery of tickets was started again; those that waited come a little later.
+    private var resumedAt: Instant?
+    private static let quiet: Duration = .milliseconds(100)
     /// Whether nothing new is taken any more.
     private(set) var isDraining = false
 
@@ -81,12 +84,18 @@ struct TicketDesk {
     /// How many slots neither run a job nor wait for one, and could run one at once.
     var free: Int { max(0, ready - running - (claim?.leases.count ?? 0)) }
 
-    /// How many jobs could begin at once for which no ticket is held here.
-    var offerable: Int { isDraining || isPaused || blockedUntil != nil ? 0 : max(0, free - tickets.jobs) }
+    /// How many jobs could begin at once for which no ticket is held here, nor is likely to be on its way.
+    func offerable(at now: Instant) -> Int {
+        guard !isDraining, !isPaused, blockedUntil == nil, resumedAt.map({ $0 + Self.quiet <= now }) ?? true else {
+            return 0
+        }
+        return max(0, free - tickets.jobs)
+    }
 
     /// How many jobs that need no ticket may begin now.
-    mutating func startable(isOpen: Bool, ready: Int) -> Int {
+    mutating func startable(at now: Instant, isOpen: Bool, ready: Int) -> Int {
         self.ready = min(ready, slots)
+        unblock(at: now)
         return isOpen && !isDraining && blockedUntil == nil ? free : 0
     }
 
@@ -159,13 +168,14 @@ struct TicketDesk {
     mutating func actions(at now: Instant, isOpen: Bool, ready: Int = .max) -> [Action] {
         self.ready = min(ready, slots)
         guard !isDraining else { return drainActions(at: now) }
-        if let until = blockedUntil, until <= now { blockedUntil = nil }
+        unblock(at: now)
         var actions: [Action] = []
         if blockedUntil == nil, let action = nextClaim(isOpen: isOpen) { actions.append(action) }
         actions += share()
         actions += giveBackStale(at: now, isOpen: isOpen)
         if isPaused, tickets.isEmpty, free > 0, blockedUntil == nil, isOpen {
             isPaused = false
+            resumedAt = now
             actions.append(.resume)
         }
         return actions
@@ -177,6 +187,10 @@ struct TicketDesk {
         let waiting = claim.flatMap { $0.isUnderWay ? nil : $0.tickets.first?.since }
         let oldest = [tickets.first?.since, waiting].compactMap { $0 }.min()
         return [oldest.map { $0 + hold }, blockedUntil].compactMap { $0 }.min()
+    }
+
+    private mutating func unblock(at now: Instant) {
+        if let until = blockedUntil, until <= now { blockedUntil = nil }
     }
 
     private mutating func block(at now: Instant) {

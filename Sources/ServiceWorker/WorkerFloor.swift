@@ -43,8 +43,7 @@ final class WorkerFloor: Sendable {
         offers = OfferBox(worker: id, clock: clock)
         outbox = Outbox(ports: ports, settings: settings, offers: offers, log: log)
         gate = AloneGate(opened: opened)
-        let (leases, outbox, gate) = (leases, outbox, gate)
-        offers.bind { [weak outbox] in gate.isOpen && outbox?.isFull == false }
+        let leases = leases
         words = LeaseWords(ledger: ports.ledger, leases: leases)
         returns = Batcher { probes in
             do throws(LedgerError) {
@@ -61,10 +60,16 @@ final class WorkerFloor: Sendable {
                 return probes.map { _ in .failure(error) }
             }
         }
+        offers.bind { [weak self] in self?.isWellBeaten == true }
     }
 
     /// Whether new jobs may be claimed: the ledger knows this worker, nobody runs alone, the outbox has room.
     var isOpen: Bool { lastBeat != nil && gate.isOpen && !outbox.isFull }
+
+    /// Whether it may offer slots: a worker that can't reach the ledger begins nothing, and is taken for dead soon.
+    private var isWellBeaten: Bool {
+        isOpen && lastBeat.map { ContinuousClock.now < $0 + LeaseWord.lease - .seconds(1) } == true
+    }
 
     /// The ledger has this worker's row: from now on its jobs are not taken for orphans.
     ///

@@ -77,6 +77,24 @@ import Workflow
         }
     }
 
+    /// The job of a request that came before was never stored: nobody may run it.
+    @Test func aRepeatedRequestGivesNothingToAnyone() async throws {
+        let fixture = try await OrchestrationFixture()
+        let inbox = try await inbox(fixture)
+        try await fixture.serve { client in
+            while inbox.all.count < 5 {
+                let request = MeshID().description
+                try await offer(["alpha": 9], fixture)
+                async let first = client.play(request: request).task
+                async let second = client.play(request: request).task
+                #expect(try await first == second)
+            }
+            for item in try items(inbox) {
+                #expect(try await fixture.ledger.job(item.job.id)?.job.lease == item.job.lease)
+            }
+        }
+    }
+
     @Test func aFanOutFillsTheSlotsAndItsRestIsHandedOver() async throws {
         let fixture = try await OrchestrationFixture()
         let inbox = try await inbox(fixture)
@@ -107,7 +125,8 @@ import Workflow
         try await fixture.ledger.create([record])
         await fixture.broker.close()
         assignments.send([record])
-        try await until { try await fixture.ledger.job(job.id)?.job.state == .waiting }
+        #expect(await fixture.handedOver.jobs.first { _ in true }?.job == job.id)
+        #expect(try await fixture.ledger.job(job.id)?.job.state == .waiting)
         #expect(assignments.assign(waiting, inputSize: 2, at: .now).state == .waiting, "it can't be reached")
     }
 
@@ -128,11 +147,19 @@ import Workflow
     }
 
     private func desk(_ fixture: OrchestrationFixture) -> AssignmentDesk {
-        AssignmentDesk(
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        return AssignmentDesk(
             broker: fixture.broker,
             ledger: fixture.ledger,
+            handOver: HandOverDesk(
+                port: fixture.handedOver,
+                broker: fixture.broker,
+                ledger: fixture.ledger,
+                catalog: AppCatalog(apps: [], services: []),
+                logger: logger
+            ),
             ledgerClock: LedgerClock(fixture.ledger),
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            logger: logger
         )
     }
 

@@ -37,22 +37,24 @@ import Workflow
         let sender = CallbackSender(delivery: delivery)
         var limits = LedgerTimers.Limits()
         limits.reapAge = .milliseconds(200)
+        let desk = HandOverDesk(
+            port: fixture.handedOver,
+            broker: parts.broker,
+            ledger: fixture.ledger,
+            catalog: catalog,
+            logger: logger
+        )
         let timers = AppTimers(
             ledger: fixture.ledger,
             timers: LedgerTimers(ledger: fixture.ledger, apps: [], finishing: fixture.finishing, limits: limits),
             apps: [],
             services: Set(catalog.services.keys),
             followUp: CommitFollowUp(
-                desk: HandOverDesk(
-                    port: fixture.handedOver,
-                    broker: parts.broker,
-                    ledger: fixture.ledger,
-                    catalog: catalog,
-                    logger: logger
-                ),
+                desk: desk,
                 assignments: AssignmentDesk(
                     broker: parts.broker,
                     ledger: fixture.ledger,
+                    handOver: desk,
                     ledgerClock: parts.clock,
                     logger: logger
                 ),

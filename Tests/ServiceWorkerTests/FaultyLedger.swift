@@ -136,9 +136,9 @@ final class FaultyLedger: Ledger {
         return standings
     }
 
-    func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
+    func assigned(to worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
         try check()
-        return try await inner.leases(of: worker, olderThan: age)
+        return try await inner.assigned(to: worker, olderThan: age)
     }
 
     func retire(worker: String) async throws(LedgerError) {

@@ -17,6 +17,7 @@ import Workflow
 public final class AssignmentDesk: Sendable {
     private let broker: any Broker
     private let ledger: any Ledger
+    private let handOver: HandOverDesk
     private let ledgerClock: LedgerClock
     private let clock: @Sendable () -> ContinuousClock.Instant
     private let logger: Logger
@@ -27,10 +28,13 @@ public final class AssignmentDesk: Sendable {
 
     /// Makes a desk that knows of no offer.
     ///
-    /// - Parameter ledgerClock: by which offers and assignments are judged too old, whatever the machines' clocks say.
+    /// - Parameters:
+    ///   - handOver: takes the jobs that can't be sent.
+    ///   - ledgerClock: by which offers are judged too old, whatever the machines' clocks say.
     init(
         broker: any Broker,
         ledger: any Ledger,
+        handOver: HandOverDesk,
         ledgerClock: LedgerClock,
         clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
         sender: String = String("\(LeaseID())".suffix(12)),
@@ -38,6 +42,7 @@ public final class AssignmentDesk: Sendable {
     ) {
         self.broker = broker
         self.ledger = ledger
+        self.handOver = handOver
         self.ledgerClock = ledgerClock
         self.clock = clock
         self.sender = sender
@@ -48,34 +53,31 @@ public final class AssignmentDesk: Sendable {
     func note(_ offer: SlotOffer) {
         guard offer.isFresh(ledgerClock.now) else { return }
         let now = clock()
-        offers.withLock { $0.note(offer, to: sender, at: now) }
+        offers.withLock { $0.note(offer, from: sender, at: now) }
     }
 
     /// The job as claimed for a worker with a free slot; as it is when there is none, or when its input is too large to
     /// travel.
     func assign(_ job: Job, inputSize: Int, at now: Timestamp) -> Job {
         guard inputSize <= Assignment.maxInput else { return job }
-        let instant = clock()
-        guard let worker = offers.withLock({ $0.take(job.service, at: instant) }) else { return job }
-        return JobRules.apply(.claimed(lease: LeaseID(), worker: worker), to: job, at: now) ?? job
+        let (lease, instant) = (LeaseID(), clock())
+        guard let worker = offers.withLock({ $0.take(job.service, lease: lease, at: instant) }) else { return job }
+        return JobRules.apply(.claimed(lease: lease, worker: worker), to: job, at: now) ?? job
     }
 
     /// Sends jobs that were committed as claimed to their workers; it never waits.
     func send(_ records: [JobRecord]) {
         guard !records.isEmpty else { return }
+        let now = clock()
         for (worker, own) in Dictionary(grouping: records, by: { $0.job.worker ?? "" }) {
             let queue = QueueName.assignments(worker: worker)
-            let total = offers.withLock { $0.meant(for: worker) }
             let messages = stride(from: 0, to: own.count, by: Assignment.maxCount).map { start in
                 let part = own[start..<min(start + Assignment.maxCount, own.count)]
+                let total = offers.withLock { $0.send(part.compactMap(\.job.lease), to: worker, at: now) }
+                let items = part.map { Assignment.Item(job: $0.job, input: $0.input) }
                 return Message(
                     queue: queue,
-                    body: Assignment(
-                        sender: sender,
-                        total: total,
-                        sentAt: ledgerClock.now,
-                        items: part.map { Assignment.Item(job: $0.job, input: $0.input) }
-                    ).body,
+                    body: Assignment(sender: sender, total: total, items: items).body,
                     trace: part.count == 1 ? part.first?.job.trace : nil
                 )
             }
@@ -88,12 +90,12 @@ public final class AssignmentDesk: Sendable {
         }
     }
 
-    /// What could not be sent waits for anyone again.
+    /// What could not be sent waits for anyone again, and is handed over.
     private func giveBack(_ jobs: [Job]) {
         let probes = jobs.compactMap { job in job.lease.map { LeaseProbe(job: job.id, lease: $0) } }
         Task {
             do throws(LedgerError) {
-                _ = try await ledger.handBack(probes)
+                handOver.enqueue(try await ledger.handBack(probes))
             } catch {
                 // The worker gives them back, or whoever takes it for dead.
                 logger.debug("assigned jobs could not be given back", metadata: [LogKey.error: "\(error)"])

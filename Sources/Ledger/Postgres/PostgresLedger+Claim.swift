@@ -49,9 +49,9 @@ extension PostgresLedger {
         return try await run(call, on: quick).map(Self.readStanding)
     }
 
-    /// The leases of jobs that have run at a worker for so long.
-    public func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
-        try await run(PostgresCall(Self.leasesHeld, [worker, age.postgresMicroseconds]), on: quick)
+    /// The leases of jobs that were created as claimed by a worker.
+    public func assigned(to worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
+        try await run(PostgresCall(Self.assigned, [worker, age.postgresMicroseconds]), on: quick)
             .map { row throws(LedgerError) in LeaseProbe(job: try row.id(), lease: try row.id()) }
     }
 
@@ -156,11 +156,12 @@ extension PostgresLedger {
         """
     )
 
-    private static let leasesHeld = PostgresStatement(
-        "leases_held",
+    /// A job that was claimed later began at another microsecond than it was created.
+    private static let assigned = PostgresStatement(
+        "assigned",
         """
-        SELECT id, lease FROM jobs WHERE state = 1 AND worker = $1::text
-            AND started_at <= statement_timestamp() - $2::bigint * interval '1 microsecond'
+        SELECT id, lease FROM jobs WHERE state = 1 AND worker = $1::text AND started_at = created_at
+            AND started_at <= statement_timestamp() - $2::bigint * interval '1 microsecond' LIMIT 1000
         """
     )
 

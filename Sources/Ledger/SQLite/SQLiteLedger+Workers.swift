@@ -47,12 +47,15 @@ extension SQLiteLedger {
         }
     }
 
-    /// The leases of jobs that have run at a worker for so long.
-    public func leases(of worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
+    /// The leases of jobs that were created as claimed by a worker.
+    public func assigned(to worker: String, olderThan age: Duration) async throws(LedgerError) -> [LeaseProbe] {
         let latest = clock() - age
         return try await read { db in
             try db.rows(
-                "SELECT id, lease FROM jobs WHERE worker = ? AND state = 'running' AND started_at <= ?",
+                """
+                SELECT id, lease FROM jobs
+                WHERE worker = ? AND state = 'running' AND started_at = created_at AND started_at <= ? LIMIT 1000
+                """,
                 [worker, latest.microseconds]
             ) { row in LeaseProbe(job: try row.some(try row.meshID(0)), lease: try row.some(try row.meshID(1))) }
         }

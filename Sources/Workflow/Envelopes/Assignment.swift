@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import Plumbing
+import Plumbing
 
 /// Jobs for one worker that an App API has stored as claimed by it, on the worker's offer (``SlotOffer``).
 ///
@@ -25,10 +25,8 @@ public struct Assignment: Sendable, Hashable {
 
     /// Names the App API's process.
     public var sender: String
-    /// How many jobs this process has meant for this worker so far, these included.
+    /// How many jobs this process has sent to this worker so far, these included.
     public var total: Int
-    /// When it was sent, by the ledger's clock.
-    public var sentAt: Timestamp
     /// The jobs.
     public var items: [Item]
 
@@ -38,17 +36,16 @@ public struct Assignment: Sendable, Hashable {
     public static let maxCount = 32
 
     /// Makes an assignment.
-    public init(sender: String, total: Int, sentAt: Timestamp, items: [Item]) {
+    public init(sender: String, total: Int, items: [Item]) {
         self.sender = sender
         self.total = total
-        self.sentAt = sentAt
         self.items = items
     }
 
     /// The message's body.
     public var body: [UInt8] {
         let head: JSON = [
-            "from": .string(sender), "total": .number(JSONNumber(total)), "at": .moment(sentAt),
+            "from": .string(sender), "total": .number(JSONNumber(total)),
             "jobs": .array(items.map(\.head)),
         ]
         var bytes: [UInt8] = []
@@ -65,10 +62,10 @@ public struct Assignment: Sendable, Hashable {
     public init(body: [UInt8]) throws(EnvelopeError) {
         guard let end = body.firstIndex(of: UInt8(ascii: "\n")) else { throw EnvelopeError("no head") }
         guard let head = try? JSON(parsing: Array(body[..<end])) else { throw EnvelopeError("the head is not JSON") }
-        guard let sender = head["from"]?.string, let total = head["total"]?.int, let sentAt = head["at"]?.moment,
+        guard let sender = head["from"]?.string, let total = head["total"]?.int,
             let jobs = head["jobs"]?.array
-        else { throw EnvelopeError("no sender, no total, no time or no jobs") }
-        self.init(sender: sender, total: total, sentAt: sentAt, items: [])
+        else { throw EnvelopeError("no sender, no total or no jobs") }
+        self.init(sender: sender, total: total, items: [])
         var rest = body[(end + 1)...]
         for json in jobs {
             guard let job = Job(assigned: json) else { throw EnvelopeError("a job can't be read") }

@@ -28,14 +28,14 @@ import Testing
             (job.deadline, job.trace) = (now + .seconds(60), "00-a-b-01")
         }
         for items in [[], [item("")], [full, item("[\"\n\"]"), item("\"ü\"")]] {
-            let assignment = Assignment(sender: "a1", total: 17, sentAt: now, items: items)
+            let assignment = Assignment(sender: "a1", total: 17, items: items)
             #expect(try Assignment(body: assignment.body) == assignment)
         }
     }
 
     @Test(arguments: [
-        "", "{}", "{}\n", "[1]\n", "{\"from\":\"a\",\"total\":1,\"at\":1,\"jobs\":[{}]}\n",
-        "{\"from\":\"a\",\"total\":1,\"at\":1,\"jobs\":[]}\nrest",
+        "", "{}", "{}\n", "[1]\n", "{\"from\":\"a\",\"total\":1,\"jobs\":[{}]}\n",
+        "{\"from\":\"a\",\"total\":1,\"jobs\":[]}\nrest",
     ])
     func whatIsNoAssignmentIsRefused(text: String) {
         #expect(throws: EnvelopeError.self) { try Assignment(body: Array(text.utf8)) }
@@ -43,7 +43,7 @@ import Testing
 
     @Test func aDamagedAssignmentIsRefusedOrReadButNeverTraps() {
         var random = SeededGenerator(seed: 7)
-        let body = Assignment(sender: "a", total: 1, sentAt: .now, items: [item("{\"n\":1}"), item("[]")]).body
+        let body = Assignment(sender: "a", total: 1, items: [item("{\"n\":1}"), item("[]")]).body
         for _ in 0..<2000 {
             var damaged = body
             for _ in 0..<Int.random(in: 1...3, using: &random) {
