@@ -8,8 +8,12 @@ public import Plumbing
 ///
 /// A wrong or jumping clock of this machine does not matter.
 public struct ClockAnchor: Sendable {
-    private var known: (ledger: Timestamp, here: ContinuousClock.Instant)?
-    /// An answer that took longer says less than what is known already, unless that is old.
+    private var known: (ledger: Timestamp, here: ContinuousClock.Instant, took: Duration)?
+    /// An answer that took no longer is exact enough.
+    private static let quick: Duration = .milliseconds(10)
+    /// One that took longer says less than a quicker one that is known, unless that is so old.
+    private static let aged: Duration = .seconds(10)
+    /// One that took so long says less than any, unless that is older still.
     private static let patience: Duration = .milliseconds(200)
     private static let old: Duration = .seconds(30)
 
@@ -20,7 +24,10 @@ public struct ClockAnchor: Sendable {
     public mutating func learn(_ told: Timestamp, askedAt before: ContinuousClock.Instant) {
         let now = ContinuousClock.now
         let took = now - before
-        if took < Self.patience || known.map({ now - $0.here > Self.old }) ?? true { known = (told, before + took / 2) }
+        if let known, took > Self.quick, took > known.took {
+            guard now - known.here > (took < Self.patience ? Self.aged : Self.old) else { return }
+        }
+        known = (told, before + took / 2, took)
     }
 
     /// The moment by the ledger's clock, if that was asked; with an `age`, within that.
