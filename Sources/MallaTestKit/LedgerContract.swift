@@ -39,8 +39,8 @@ public struct LedgerContract: Sendable {
     /// All cases.
     public static var cases: [Case] {
         acceptCases + claimCases + assignedCases + jobCases + runCases + outputCases + timeCases + callbackCases
-            + viewCases
-            + directCases + retryCases + historyCases + remoteCases + queryCases + statisticsCases + fairCases
+            + viewCases + directCases + retryCases + historyCases + remoteCases + queryCases + statisticsCases
+            + fairCases
     }
 
     private let make: Factory

@@ -9,9 +9,7 @@ import Workflow
 extension LedgerContract {
     static let assignedCases = [
         Case("jobs that are created as claimed run under their leases from stage to stage") { fixture in
-            try await fixture.beat("w1")
-            let request = fixture.request(fixture.chain, payload: "{\"x\":1}", worker: "w1")
-            try requireEqual(try await fixture.ledger.accept([request]), [.created], "acceptance")
+            let request = try await fixture.acceptAssigned(fixture.chain, payload: "{\"x\":1}")
             let first = request.jobs[0].job
             let lease = try unwrap(first.lease, "the lease")
             try requireEqual(try await fixture.job(first.id).state, .running, "state")
@@ -39,9 +37,7 @@ extension LedgerContract {
             try requireEqual(end.finished.map(\.id), [request.task.id], "finished tasks")
         },
         Case("a lease that is not the row's settles nothing of a job that was created as claimed") { fixture in
-            try await fixture.beat("w1")
-            let request = fixture.request(fixture.chain, worker: "w1")
-            _ = try await fixture.ledger.accept([request])
+            let request = try await fixture.acceptAssigned(fixture.chain)
             let job = request.jobs[0].job
             try requireEqual(try await fixture.settle(.completion(job.id, MeshID())).verdicts, [.stale], "verdict")
             try requireEqual(try await fixture.job(job.id).state, .running, "state")
@@ -52,13 +48,8 @@ extension LedgerContract {
                 "verdict of the right one"
             )
         },
-        Case(
-            "what was assigned to a worker is told by its age, not what it claimed; what was given back waits and is claimed by another"
-        ) {
-            fixture in
-            try await fixture.beat("w1")
-            let request = fixture.request(fixture.chain, worker: "w1")
-            _ = try await fixture.ledger.accept([request])
+        Case("a worker is told what was assigned to it so long ago; given back, it is claimed by another") { fixture in
+            let request = try await fixture.acceptAssigned(fixture.chain)
             let probe = LeaseProbe(
                 job: request.jobs[0].job.id,
                 lease: try unwrap(request.jobs[0].job.lease, "the lease")
@@ -87,9 +78,7 @@ extension LedgerContract {
             try requireEqual(reaped.ready.map(\.id), request.jobs.map(\.job.id), "reaped jobs")
         },
         Case("a cancel in the step that creates a job as claimed tells of it, if it is created at all") { fixture in
-            try await fixture.beat("w1")
-            let request = fixture.request(fixture.chain, worker: "w1")
-            _ = try await fixture.ledger.accept([request])
+            let request = try await fixture.acceptAssigned(fixture.chain)
             let first = request.jobs[0].job
             let outcome = try await fixture.ledger.settle(
                 [.completion(first.id, try unwrap(first.lease, "the lease"))],
@@ -103,9 +92,7 @@ extension LedgerContract {
             try require(states.allSatisfy(\.isFinal), "jobs of a cancelled task: \(states)")
         },
         Case("a cancel tells of the jobs that were created as claimed") { fixture in
-            try await fixture.beat("w1")
-            let request = fixture.request(fixture.fanAll, payload: "{\"n\":4}", worker: "w1")
-            _ = try await fixture.ledger.accept([request])
+            let request = try await fixture.acceptAssigned(fixture.fanAll, payload: "{\"n\":4}")
             let outcome = try await fixture.settle(task: request.task.id, .cancelled)
             try requireEqual(
                 Set(outcome.cancelled.map(\.lease)),
@@ -114,4 +101,17 @@ extension LedgerContract {
             )
         },
     ]
+}
+
+extension LedgerFixture {
+    /// Accepts a request whose first jobs are created as claimed by w1, which has beaten.
+    fileprivate func acceptAssigned(
+        _ definition: WorkflowDefinition,
+        payload: String = "{\"n\":3}"
+    ) async throws -> NewTask {
+        try await beat("w1")
+        let request = request(definition, payload: payload, worker: "w1")
+        try requireEqual(try await ledger.accept([request]), [.created], "acceptance")
+        return request
+    }
 }

@@ -29,32 +29,20 @@ actor AssignmentInlet {
         reading = Task { [weak self] in
             for await deliveries in stream { await self?.received(deliveries) }
         }
-        var failures = 0
-        while !Task.isCancelled {
-            do throws(BrokerError) {
-                try await floor.ports.broker.declareTransient(queue)
-                let opened = try await floor.ports.broker.consume(queue, prefetch: Self.prefetch) {
-                    continuation.yield($0)
-                }
-                guard !Task.isCancelled else { return await opened.cancel() }
-                subscription = opened
-                floor.offers.withLock { $0.open(true) }
-                return
-            } catch {
-                failures += 1
-                floor.log.log(
-                    level: failures == 1 ? .warning : .debug,
-                    "assigned jobs can't be consumed yet; the worker takes tickets only",
-                    metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"]
-                )
-                do { try await Task.sleep(for: floor.settings.retry.delay(afterFailures: failures)) } catch { return }
-            }
-        }
+        let opened = await floor.consume(
+            queue,
+            isTransient: true,
+            prefetch: Self.prefetch,
+            of: "assigned jobs"
+        ) { continuation.yield($0) }
+        guard let opened else { return }
+        subscription = opened
+        floor.offers.withLock { $0.open() }
     }
 
     /// Ends the consumer; the queue goes with it.
     func close() async {
-        floor.offers.withLock { $0.open(false) }
+        floor.offers.withLock { $0.close() }
         await subscription?.cancel()
         reading?.cancel()
     }

@@ -35,6 +35,7 @@ struct OfferBook {
     private var seen: [String: (total: Int, at: Instant)] = [:]
     /// Whether jobs can be sent here.
     private(set) var isOpen = false
+    private var isClosed = false
     private var silentUntil: Instant?
     /// When slots were offered last; nil once nothing can come of it any more.
     private var offeredAt: Instant?
@@ -53,8 +54,11 @@ struct OfferBook {
         if let last = offeredAt, last.advanced(by: Self.settled) <= now { offeredAt = nil }
     }
 
-    /// Jobs can be sent here from now on, or not any more.
-    mutating func open(_ isOpen: Bool) { self.isOpen = isOpen }
+    /// Jobs can be sent here from now on, unless it was closed.
+    mutating func open() { isOpen = !isClosed }
+
+    /// Nothing is offered any more: the worker drains.
+    mutating func close() { (isOpen, isClosed) = (false, true) }
 
     /// Notes how many jobs of a service could begin at once, for which nothing waits here.
     mutating func note(free count: Int, of service: String) { free[service] = count > 0 ? count : nil }

@@ -50,27 +50,11 @@ actor ServiceLine {
         inlet = Task { [weak self] in
             for await deliveries in stream { await self?.received(deliveries) }
         }
-        var failures = 0
-        while !Task.isCancelled {
-            do throws(BrokerError) {
-                try await floor.ports.broker.declare(queue)
-                let opened = try await floor.ports.broker.consume(queue, prefetch: prefetch) {
-                    continuation.yield($0)
-                }
-                guard !Task.isCancelled, !desk.isDraining else { return await opened.cancel() }
-                subscription = opened
-                if failures > 0 { floor.log.info("tickets are consumed now", metadata: [LogKey.queue: "\(queue)"]) }
-                return await turn()
-            } catch {
-                failures += 1
-                floor.log.log(
-                    level: failures == 1 ? .warning : .debug,
-                    "tickets can't be consumed yet",
-                    metadata: [LogKey.queue: "\(queue)", LogKey.error: "\(error)"]
-                )
-                guard await pause(for: floor.settings.retry.delay(afterFailures: failures)) else { return }
-            }
-        }
+        let opened = await floor.consume(queue, prefetch: prefetch, of: "tickets") { continuation.yield($0) }
+        guard let opened else { return }
+        guard !desk.isDraining else { return await opened.cancel() }
+        subscription = opened
+        await turn()
     }
 
     /// Looks again at what can be done.
@@ -279,11 +263,6 @@ actor ServiceLine {
     private func timerFired() async {
         timer = nil
         await turn()
-    }
-
-    private func pause(for delay: Duration) async -> Bool {
-        do { try await Task.sleep(for: delay) } catch { return false }
-        return true
     }
 
     private func serviceMetadata(_ error: any Error) -> Logger.Metadata {

@@ -107,7 +107,7 @@ public actor ServiceWorker: Service {
         guard !isDraining else { return }
         isDraining = true
         floor.log.info("the worker drains", metadata: [LogKey.count: "\(floor.leases.running)"])
-        floor.offers.withLock { $0.open(false) }
+        floor.offers.withLock { $0.close() }
         floor.outbox.confirmAll()
         await atOnce { await $0.drain() }
         await waitForRuns(timeout)

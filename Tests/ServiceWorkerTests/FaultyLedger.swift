@@ -9,7 +9,7 @@ import Workflow
 
 /// A real ledger whose connection can be cut, and that counts the claims.
 final class FaultyLedger: Ledger {
-    private let inner: any Ledger
+    let inner: any Ledger
     private let state = Mutex((isDown: false, refused: 0))
     private let claims = Mutex<[String: Int]>([:])
     private let claimedRanks = Mutex<[Int64]>([])
@@ -46,7 +46,8 @@ final class FaultyLedger: Ledger {
     /// Has `body` called between a claim that gave jobs and its answer.
     func whenClaimed(_ body: @escaping @Sendable () async -> Void) { claimed.withLock { $0 = body } }
 
-    private func check() throws(LedgerError) {
+    /// Throws while the connection is cut.
+    func check() throws(LedgerError) {
         let isDown = state.withLock { state in
             if state.isDown { state.refused += 1 }
             return state.isDown
@@ -172,141 +173,5 @@ final class FaultyLedger: Ledger {
     func loads(of services: [String]) async throws(LedgerError) -> [ServiceLoad] {
         try check()
         return try await inner.loads(of: services)
-    }
-
-    func takeCallbacks(apps: [String], limit: Int, hold: Duration) async throws(LedgerError) -> [CallbackRecord] {
-        try check()
-        return try await inner.takeCallbacks(apps: apps, limit: limit, hold: hold)
-    }
-
-    func time() async throws(LedgerError) -> Timestamp {
-        try check()
-        return try await inner.time()
-    }
-
-    func holdCallbacks(_ ids: [MeshID], for hold: Duration) async throws(LedgerError) {
-        try check()
-        try await inner.holdCallbacks(ids, for: hold)
-    }
-
-    func releaseCallbacks(_ held: [HeldCallback]) async throws(LedgerError) {
-        try check()
-        try await inner.releaseCallbacks(held)
-    }
-
-    func record(
-        _ attempts: [(attempt: CallbackAttempt, state: CallbackRecord.State, dueIn: Duration?)]
-    ) async throws(LedgerError) {
-        try check()
-        try await inner.record(attempts)
-    }
-
-    func callbacks(
-        of task: TaskID
-    ) async throws(LedgerError) -> [(callback: CallbackRecord, attempts: [CallbackAttempt])] {
-        try check()
-        return try await inner.callbacks(of: task)
-    }
-
-    func replayCallbacks(of task: TaskID) async throws(LedgerError) -> Int {
-        try check()
-        return try await inner.replayCallbacks(of: task)
-    }
-
-    func task(_ id: TaskID) async throws(LedgerError) -> TaskView? {
-        try check()
-        return try await inner.task(id)
-    }
-
-    func jobs(ofTask task: TaskID, limit: Int) async throws(LedgerError) -> [Job] {
-        try check()
-        return try await inner.jobs(ofTask: task, limit: limit)
-    }
-
-    func jobs(_ query: JobQuery) async throws(LedgerError) -> [Job] {
-        try check()
-        return try await inner.jobs(query)
-    }
-
-    func statistics(_ query: JobStatisticsQuery) async throws(LedgerError) -> [JobStatistics] {
-        try check()
-        return try await inner.statistics(query)
-    }
-
-    func jobsAhead(of job: JobID, limit: Int) async throws(LedgerError) -> Int? {
-        try check()
-        return try await inner.jobsAhead(of: job, limit: limit)
-    }
-
-    func timings(ofService service: String, limit: Int) async throws(LedgerError) -> [JobTiming] {
-        try check()
-        return try await inner.timings(ofService: service, limit: limit)
-    }
-
-    func attempts(ofJob job: JobID) async throws(LedgerError) -> [AttemptRecord] {
-        try check()
-        return try await inner.attempts(ofJob: job)
-    }
-
-    func loads(ofUsers users: [String]) async throws(LedgerError) -> [UserLoad] {
-        try check()
-        return try await inner.loads(ofUsers: users)
-    }
-
-    func share(_ tails: [FairTail], services: [String]) async throws(LedgerError) -> FairView {
-        try check()
-        return try await inner.share(tails, services: services)
-    }
-
-    func claim(_ claim: RemoteClaim) async throws(LedgerError) -> [JobRecord] {
-        try check()
-        return try await inner.claim(claim)
-    }
-
-    func renew(
-        _ leases: [LeaseProbe],
-        for duration: Duration
-    ) async throws(LedgerError) -> [LeaseProbe.Standing] {
-        try check()
-        return try await inner.renew(leases, for: duration)
-    }
-
-    func job(_ id: JobID) async throws(LedgerError) -> JobRecord? {
-        try check()
-        return try await inner.job(id)
-    }
-
-    func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers] {
-        try check()
-        return try await inner.numbers(query)
-    }
-
-    func workers() async throws(LedgerError) -> [WorkerRecord] {
-        try check()
-        return try await inner.workers()
-    }
-
-    func sweep(finishedBefore moment: Timestamp, limit: Int) async throws(LedgerError) -> Int {
-        try check()
-        return try await inner.sweep(finishedBefore: moment, limit: limit)
-    }
-
-    func document(_ name: String) async throws(LedgerError) -> (version: Int, bytes: [UInt8])? {
-        try check()
-        return try await inner.document(name)
-    }
-
-    func write(document name: String, expecting expected: Int, _ bytes: [UInt8]) async throws(LedgerError) -> Bool {
-        try check()
-        return try await inner.write(document: name, expecting: expected, bytes)
-    }
-
-    func created(of services: [String], since moment: Timestamp) async throws(LedgerError) -> [String: Int] {
-        try check()
-        return try await inner.created(of: services, since: moment)
-    }
-
-    func close() async {
-        await inner.close()
     }
 }

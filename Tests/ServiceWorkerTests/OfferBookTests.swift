@@ -12,7 +12,7 @@ import Testing
 
     private func book(_ free: [String: Int]) -> OfferBook {
         var book = OfferBook()
-        book.open(true)
+        book.open()
         for (service, count) in free { book.note(free: count, of: service) }
         return book
     }
@@ -62,7 +62,7 @@ import Testing
         book.note(free: 4, of: "alpha")
         #expect(book.offer(to: "q", at: start) == nil)
         #expect(!book.mayBeOwed)
-        book.open(true)
+        book.open()
         #expect(book.offer(to: "q", at: start)?.slots == ["alpha": 4])
         #expect(book.end == start + .milliseconds(1200))
         #expect(book.offer(to: "q", isTaking: false, at: start)?.slots == [:])
@@ -75,7 +75,10 @@ import Testing
         #expect(book.offer(to: "q", at: start + .milliseconds(200))?.slots == [:])
         #expect(book.offer(to: "q", at: start + .milliseconds(29_999)) == nil)
         #expect(book.offer(to: "q", at: start + .seconds(30))?.slots == ["alpha": 4])
-        book.open(false)
+        book.close()
         #expect(book.offer(to: "q", at: start + .seconds(30))?.slots == [:])
+        // Its queue is read only now.
+        book.open()
+        #expect(book.offer(to: "q", at: start + .seconds(31)) == nil)
     }
 }

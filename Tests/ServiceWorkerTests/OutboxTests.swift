@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import BrokerClient
+import Ledger
 import MallaTestKit
 import Plumbing
 import Synchronization

@@ -19,10 +19,9 @@ public final class AssignmentDesk: Sendable {
     private let ledger: any Ledger
     private let handOver: HandOverDesk
     private let ledgerClock: LedgerClock
-    private let clock: @Sendable () -> ContinuousClock.Instant
     private let logger: Logger
     /// This process, as the workers know it.
-    private let sender: String
+    private let sender = String("\(LeaseID())".suffix(12))
     private let offers = Mutex(SlotOffers())
     private let assigned = Counter(label: "malla_jobs_assigned_total")
 
@@ -36,44 +35,38 @@ public final class AssignmentDesk: Sendable {
         ledger: any Ledger,
         handOver: HandOverDesk,
         ledgerClock: LedgerClock,
-        clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
-        sender: String = String("\(LeaseID())".suffix(12)),
         logger: Logger
     ) {
         self.broker = broker
         self.ledger = ledger
         self.handOver = handOver
         self.ledgerClock = ledgerClock
-        self.clock = clock
-        self.sender = sender
         self.logger = logger
     }
 
     /// Notes what a worker offers, unless it is too old.
     func note(_ offer: SlotOffer) {
         guard offer.isFresh(ledgerClock.now) else { return }
-        let now = clock()
-        offers.withLock { $0.note(offer, from: sender, at: now) }
+        offers.withLock { $0.note(offer, from: sender, at: .now) }
     }
 
     /// The job as claimed for a worker with a free slot; as it is when there is none, or when its input is too large to
     /// travel.
     func assign(_ job: Job, inputSize: Int, at now: Timestamp) -> Job {
         guard inputSize <= Assignment.maxInput else { return job }
-        let (lease, instant) = (LeaseID(), clock())
-        guard let worker = offers.withLock({ $0.take(job.service, lease: lease, at: instant) }) else { return job }
+        let lease = LeaseID()
+        guard let worker = offers.withLock({ $0.take(job.service, lease: lease, at: .now) }) else { return job }
         return JobRules.apply(.claimed(lease: lease, worker: worker), to: job, at: now) ?? job
     }
 
     /// Sends jobs that were committed as claimed to their workers; it never waits.
     func send(_ records: [JobRecord]) {
         guard !records.isEmpty else { return }
-        let now = clock()
         for (worker, own) in Dictionary(grouping: records, by: { $0.job.worker ?? "" }) {
             let queue = QueueName.assignments(worker: worker)
             let messages = stride(from: 0, to: own.count, by: Assignment.maxCount).map { start in
                 let part = own[start..<min(start + Assignment.maxCount, own.count)]
-                let total = offers.withLock { $0.send(part.compactMap(\.job.lease), to: worker, at: now) }
+                let total = offers.withLock { $0.send(part.compactMap(\.job.lease), to: worker, at: .now) }
                 let items = part.map { Assignment.Item(job: $0.job, input: $0.input) }
                 return Message(
                     queue: queue,

@@ -17,14 +17,17 @@ public final class InProcessBroker: Broker {
 
     /// Declares a queue; declaring one that exists is harmless.
     public func declare(_ queue: String) async throws(BrokerError) {
-        guard !queue.isEmpty else { throw BrokerError(.misuse, "a queue's name has 1 to 255 bytes") }
-        try change { state throws(BrokerError) in state.declare(queue) }
+        try declare(queue, isTransient: false)
     }
 
     /// Declares a queue that goes with its last consumer.
     public func declareTransient(_ queue: String) async throws(BrokerError) {
+        try declare(queue, isTransient: true)
+    }
+
+    private func declare(_ queue: String, isTransient: Bool) throws(BrokerError) {
         guard !queue.isEmpty else { throw BrokerError(.misuse, "a queue's name has 1 to 255 bytes") }
-        try change { state throws(BrokerError) in state.declare(queue, isTransient: true) }
+        try change { state throws(BrokerError) in state.declare(queue, isTransient: isTransient) }
     }
 
     /// Publishes messages, which are in their queues when it returns.

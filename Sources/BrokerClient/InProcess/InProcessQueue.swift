@@ -26,7 +26,7 @@ struct InProcessQueue {
     /// Its consumers, the next to get a message first.
     var consumers: [UInt64] = []
 
-    init(isTransient: Bool = false) {
+    init(isTransient: Bool) {
         self.isTransient = isTransient
     }
 

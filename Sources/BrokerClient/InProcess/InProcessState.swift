@@ -27,7 +27,7 @@ struct InProcessState {
     /// The queues that may have something for somebody.
     private var touched: Set<String> = []
 
-    mutating func declare(_ queue: String, isTransient: Bool = false) {
+    mutating func declare(_ queue: String, isTransient: Bool) {
         if queues[queue] == nil { queues[queue] = InProcessQueue(isTransient: isTransient) }
     }
 

@@ -48,34 +48,22 @@ public struct Assignment: Sendable, Hashable {
             "from": .string(sender), "total": .number(JSONNumber(total)),
             "jobs": .array(items.map(\.head)),
         ]
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(items.reduce(128) { $0 + $1.input.count + 384 })
-        head.write(to: &bytes)
-        bytes.append(UInt8(ascii: "\n"))
-        for item in items { bytes += item.input }
-        return bytes
+        return MessageForm.body(head, items.map(\.input))
     }
 
     /// Reads a message's body.
     ///
     /// - Throws: ``EnvelopeError`` when it is not an assignment.
     public init(body: [UInt8]) throws(EnvelopeError) {
-        guard let end = body.firstIndex(of: UInt8(ascii: "\n")) else { throw EnvelopeError("no head") }
-        guard let head = try? JSON(parsing: Array(body[..<end])) else { throw EnvelopeError("the head is not JSON") }
-        guard let sender = head["from"]?.string, let total = head["total"]?.int,
-            let jobs = head["jobs"]?.array
+        let (head, rest) = try MessageForm.split(body)
+        guard let sender = head["from"]?.string, let total = head["total"]?.int, let jobs = head["jobs"]?.array
         else { throw EnvelopeError("no sender, no total or no jobs") }
+        let inputs = try MessageForm.cut(rest, into: jobs.map { $0["size"]?.int })
         self.init(sender: sender, total: total, items: [])
-        var rest = body[(end + 1)...]
-        for json in jobs {
+        for (json, input) in zip(jobs, inputs) {
             guard let job = Job(assigned: json) else { throw EnvelopeError("a job can't be read") }
-            guard let size = json["size"]?.int, (0...rest.count).contains(size) else {
-                throw EnvelopeError("an input's size is not that of a part")
-            }
-            items.append(Item(job: job, input: Array(rest.prefix(size))))
-            rest = rest.dropFirst(size)
+            items.append(Item(job: job, input: input))
         }
-        guard rest.isEmpty else { throw EnvelopeError("\(rest.count) bytes too many") }
     }
 }
 

@@ -119,20 +119,14 @@ public struct Completion: Sendable, Hashable {
             head["resultMedia"] = .string(storedResult.reference)
             head["resultSize"] = .number(JSONNumber(storedResult.size))
         }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(256 + result.count)
-        JSON.object(head).write(to: &bytes)
-        bytes.append(UInt8(ascii: "\n"))
-        bytes += result
-        return bytes
+        return MessageForm.body(.object(head), [result])
     }
 
     /// Reads a message's body.
     ///
     /// - Throws: ``EnvelopeError`` when it is not a completion.
     public init(body: [UInt8]) throws(EnvelopeError) {
-        guard let end = body.firstIndex(of: UInt8(ascii: "\n")) else { throw EnvelopeError("no head") }
-        guard let head = try? JSON(parsing: Array(body[..<end])) else { throw EnvelopeError("the head is not JSON") }
+        let (head, rest) = try MessageForm.split(body)
         guard let job = head["job"]?.string.flatMap({ MeshID($0) }) else { throw EnvelopeError("no job id") }
         guard let lease = head["lease"]?.string.flatMap({ MeshID($0) }) else { throw EnvelopeError("no lease id") }
         let failure = try head["error"].map { json throws(EnvelopeError) in
@@ -154,7 +148,7 @@ public struct Completion: Sendable, Hashable {
             },
             lease: lease,
             failure: failure,
-            result: Array(body[(end + 1)...]),
+            result: Array(rest),
             storedResult: stored,
             runMilliseconds: head["ms"]?.int ?? 0,
             usage: usage?.isEmpty == true ? nil : usage

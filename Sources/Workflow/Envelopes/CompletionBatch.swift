@@ -16,13 +16,7 @@ public enum CompletionBatch {
     /// The body of a message that holds these bodies; a single one travels as it is.
     public static func body(of bodies: [[UInt8]]) -> [UInt8] {
         guard bodies.count != 1 else { return bodies[0] }
-        let sizes = JSON.array(bodies.map { .number(JSONNumber($0.count)) }).bytes
-        var body: [UInt8] = []
-        body.reserveCapacity(sizes.count + 1 + bodies.reduce(0) { $0 + $1.count })
-        body += sizes
-        body.append(UInt8(ascii: "\n"))
-        for part in bodies { body += part }
-        return body
+        return MessageForm.body(.array(bodies.map { .number(JSONNumber($0.count)) }), bodies)
     }
 
     /// The bodies that a message's body holds; one that is no batch is its only one.
@@ -30,22 +24,9 @@ public enum CompletionBatch {
     /// - Throws: ``EnvelopeError`` when the sizes can't be read, or don't add up to what follows.
     public static func bodies(of body: [UInt8]) throws(EnvelopeError) -> [[UInt8]] {
         guard body.first == UInt8(ascii: "[") else { return [body] }
-        guard let end = body.firstIndex(of: UInt8(ascii: "\n")) else { throw EnvelopeError("a batch without sizes") }
-        guard let sizes = (try? JSON(parsing: Array(body[..<end])))?.array?.map(\.int) else {
-            throw EnvelopeError("a batch whose sizes are not JSON")
-        }
+        let (head, rest) = try MessageForm.split(body)
+        guard let sizes = head.array else { throw EnvelopeError("a batch without sizes") }
         guard (1...maxCount).contains(sizes.count) else { throw EnvelopeError("a batch of \(sizes.count)") }
-        var bodies: [[UInt8]] = []
-        bodies.reserveCapacity(sizes.count)
-        var rest = body[(end + 1)...]
-        for size in sizes {
-            guard let size, (0...rest.count).contains(size) else {
-                throw EnvelopeError("a batch whose sizes are not those of its parts")
-            }
-            bodies.append(Array(rest.prefix(size)))
-            rest = rest.dropFirst(size)
-        }
-        guard rest.isEmpty else { throw EnvelopeError("a batch with \(rest.count) bytes too many") }
-        return bodies
+        return try MessageForm.cut(rest, into: sizes.map(\.int))
     }
 }

@@ -20,14 +20,13 @@ public struct JobCancellation: Sendable, Hashable {
 
     /// The message's body: a head like a ``Completion``'s, and no result.
     public var body: [UInt8] {
-        let head: JSON = ["cancel": .string(job.description)]
-        return head.bytes + [UInt8(ascii: "\n")]
+        MessageForm.body(["cancel": .string(job.description)])
     }
 
     /// Reads a message's body; nil when it is something else.
     public init?(body: [UInt8]) {
-        guard body.count < 256, body.starts(with: Self.beginning), let end = body.firstIndex(of: UInt8(ascii: "\n")),
-            let head = try? JSON(parsing: Array(body[..<end])), let id = head["cancel"]?.string.flatMap({ MeshID($0) })
+        guard body.count < 256, body.starts(with: Self.beginning), let head = try? MessageForm.split(body).head,
+            let id = head["cancel"]?.string.flatMap({ MeshID($0) })
         else { return nil }
         job = id
     }

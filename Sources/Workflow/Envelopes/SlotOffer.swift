@@ -42,17 +42,15 @@ public struct SlotOffer: Sendable, Hashable {
 
     /// The body: a head like a ``Completion``'s, and no result.
     public var body: [UInt8] {
-        let head: JSON = [
+        MessageForm.body([
             "offer": .string(worker), "at": .moment(sentAt), "slots": Self.json(slots), "seen": Self.json(seen),
-        ]
-        return head.bytes + [UInt8(ascii: "\n")]
+        ])
     }
 
     /// Reads a body; nil when it is something else, numbers that can't be are left out.
     public init?(body: [UInt8]) {
-        guard body.starts(with: Self.beginning), let end = body.firstIndex(of: UInt8(ascii: "\n")),
-            let head = try? JSON(parsing: Array(body[..<end])), let worker = head["offer"]?.string,
-            let sentAt = head["at"]?.moment
+        guard body.starts(with: Self.beginning), let head = try? MessageForm.split(body).head,
+            let worker = head["offer"]?.string, let sentAt = head["at"]?.moment
         else { return nil }
         let (slots, seen) = (Self.numbers(head["slots"]), Self.numbers(head["seen"]))
         self.init(worker: worker, slots: slots, seen: seen, sentAt: sentAt)
