@@ -41,6 +41,7 @@ public struct AppAPI: Sendable {
             broker: parts.broker,
             ledger: parts.ledger,
             handOver: desk,
+            results: parts.results,
             ledgerClock: parts.clock,
             logger: parts.logger
         )

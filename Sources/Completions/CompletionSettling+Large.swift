@@ -15,7 +15,7 @@ extension CompletionSettling {
     static let largeBatch = 4
 
     /// Fetches the results of large completions and settles them; those whose media store is away come again later.
-    func settle(large batch: [LargeCompletion]) async {
+    func settle(large batch: [LargeCompletion], early: Inbox<Entry>) async {
         let results = await cancelWhenGracefulShutdown { await fetching.results(of: batch) }
         var ready: [Entry] = []
         var late: [LargeCompletion] = []
@@ -23,7 +23,8 @@ extension CompletionSettling {
             let completion = entry.completion
             switch result {
             case .success(let bytes):
-                ready.append((entry.receipt, Self.settlement(of: completion, result: bytes)))
+                let settlement = Self.settlement(of: completion, result: bytes)
+                ready.append(Entry(receipt: entry.receipt, settlement: settlement))
             case .failure(let error) where error.isRetriable || error.code == .refused:
                 // A refusal is the fault of this process's credentials or clock, not of the attempt.
                 late.append(entry)
@@ -32,11 +33,12 @@ extension CompletionSettling {
                     metadata: [LogKey.job: "\(completion.job)", LogKey.error: "\(error)"]
                 )
             case .failure(let error):
-                ready.append((entry.receipt, Settlement(job: completion.job, event: lost(entry, error))))
+                let settlement = Settlement(job: completion.job, event: lost(entry, error))
+                ready.append(Entry(receipt: entry.receipt, settlement: settlement))
             }
         }
         postpone(late)
-        if !ready.isEmpty { await record(ready) }
+        if !ready.isEmpty { await record(ready, early: early) }
     }
 
     /// Lets go of large completions that can't be settled now.

@@ -13,7 +13,12 @@ import Workflow
 
 /// Settles batches of completions: one transaction, then the follow-up, then the acknowledgements.
 public struct CompletionSettling: Sendable {
-    typealias Entry = (receipt: Receipt, settlement: Settlement)
+    /// A completion to be settled.
+    struct Entry: Sendable {
+        let receipt: Receipt
+        let settlement: Settlement
+        let since = ContinuousClock.now
+    }
 
     private let ledger: any Ledger
     let fetching: ResultFetching
@@ -46,13 +51,16 @@ public struct CompletionSettling: Sendable {
     /// Settles messages and acknowledges each once its outcome is committed; those of a cancelled call are given
     /// back to their queues.
     ///
-    /// - Parameter large: takes the completions whose results must be fetched first, so that nothing waits for them.
-    func settle(_ arrivals: [Arrival], large inbox: Inbox<LargeCompletion>) async {
+    /// - Parameters:
+    ///   - large: takes the completions whose results must be fetched first, so that nothing waits for them.
+    ///   - early: takes those that are ahead of their jobs.
+    func settle(_ arrivals: [Arrival], large inbox: Inbox<LargeCompletion>, early: Inbox<Entry>) async {
         var batch: [Entry] = []
         var large: [LargeCompletion] = []
         for arrival in arrivals {
             if let cancellation = JobCancellation(body: arrival.body) {
-                batch.append((arrival.receipt, Settlement(job: cancellation.job, event: .cancelled)))
+                let settlement = Settlement(job: cancellation.job, event: .cancelled)
+                batch.append(Entry(receipt: arrival.receipt, settlement: settlement))
                 continue
             }
             do throws(EnvelopeError) {
@@ -60,7 +68,8 @@ public struct CompletionSettling: Sendable {
                 if completion.failure == nil, let stored = completion.storedResult {
                     large.append(LargeCompletion(receipt: arrival.receipt, completion: completion, stored: stored))
                 } else {
-                    batch.append((arrival.receipt, Self.settlement(of: completion, result: completion.result)))
+                    let settlement = Self.settlement(of: completion, result: completion.result)
+                    batch.append(Entry(receipt: arrival.receipt, settlement: settlement))
                 }
             } catch {
                 count("unreadable")
@@ -72,7 +81,7 @@ public struct CompletionSettling: Sendable {
             }
         }
         if !large.isEmpty { postpone(inbox.put(large)) }
-        if !batch.isEmpty { await record(batch) }
+        if !batch.isEmpty { await record(batch, early: early) }
     }
 
     /// What a completion comes to for the ledger; `result` is passed over when the handler failed.
@@ -86,18 +95,19 @@ public struct CompletionSettling: Sendable {
     }
 
     /// Records settlements and acknowledges them, however long the ledger is away.
-    func record(_ batch: [Entry]) async {
+    ///
+    /// - Parameter early: takes those that are ahead of their jobs.
+    func record(_ batch: [Entry], early: Inbox<Entry>) async {
         var failures = 0
         while true {
             do throws(LedgerError) {
                 let outcome = try await ledger.settle(batch.map(\.settlement), tasks: [], finishing: finishing)
                 // What waits for the next step comes first; the broker may wait.
                 followUp.settled(outcome)
-                batch.map(\.receipt).settle(.acknowledged)
-                note(outcome.verdicts, of: batch.map(\.settlement))
+                conclude(batch, outcome.verdicts, early: early)
                 return
             } catch {
-                guard error.isRetriable else { return await recordOneByOne(batch, error) }
+                guard error.isRetriable else { return await recordOneByOne(batch, error, early: early) }
                 failures += 1
                 if failures == 3 {
                     logger.warning(
@@ -118,9 +128,9 @@ public struct CompletionSettling: Sendable {
     }
 
     /// A batch that fails for good is redone one by one, so that the culprit fails alone.
-    private func recordOneByOne(_ batch: [Entry], _ error: LedgerError) async {
+    private func recordOneByOne(_ batch: [Entry], _ error: LedgerError, early: Inbox<Entry>) async {
         if batch.count > 1 {
-            for entry in batch { await record([entry]) }
+            for entry in batch { await record([entry], early: early) }
             return
         }
         guard let entry = batch.first else { return }
@@ -147,24 +157,36 @@ public struct CompletionSettling: Sendable {
         }
     }
 
-    private func note(_ verdicts: [SettleOutcome.Verdict], of settlements: [Settlement]) {
+    /// Acknowledges what was judged; what is ahead of its job is to be judged again.
+    private func conclude(_ batch: [Entry], _ verdicts: [SettleOutcome.Verdict], early: Inbox<Entry>) {
         var counts: [String: Int] = [:]
-        for (verdict, settlement) in zip(verdicts, settlements) {
-            let word =
-                switch verdict {
-                case .applied: "applied"
-                case .stale: "stale"
-                case .unknown: "unknown"
-                case .broken: "broken"
-                }
-            counts[word, default: 0] += 1
+        var (judged, ahead): ([Receipt], [Entry]) = ([], [])
+        for (entry, verdict) in zip(batch, verdicts) {
+            guard verdict != .unknown || !Self.mayBeAhead(entry) else {
+                ahead.append(entry)
+                continue
+            }
+            judged.append(entry.receipt)
+            counts[Self.word(of: verdict), default: 0] += 1
             guard case .broken(let reason) = verdict else { continue }
             logger.error(
                 "a run could not be advanced and was failed",
-                metadata: [LogKey.job: "\(settlement.job)", LogKey.error: "\(reason)"]
+                metadata: [LogKey.job: "\(entry.settlement.job)", LogKey.error: "\(reason)"]
             )
         }
+        judged.settle(.acknowledged)
+        // What finds the inbox closed goes back to the queue with the subscription.
+        if !ahead.isEmpty { early.put(ahead) }
         for (word, times) in counts { count(word, times) }
+    }
+
+    private static func word(of verdict: SettleOutcome.Verdict) -> String {
+        switch verdict {
+        case .applied: "applied"
+        case .stale: "stale"
+        case .unknown: "unknown"
+        case .broken: "broken"
+        }
     }
 
     func count(_ verdict: String, _ times: Int = 1) {

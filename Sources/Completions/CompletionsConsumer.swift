@@ -70,24 +70,31 @@ public struct CompletionsConsumer: Service {
     }
 
     private func settle(_ inbox: Inbox<Arrival>, _ large: Inbox<LargeCompletion>) async {
+        let early = Inbox<CompletionSettling.Entry>()
         await withDiscardingTaskGroup { group in
             for _ in 0..<max(1, lanes) {
                 group.addTask {
                     while let batch = await inbox.take(upTo: Self.batchSize) {
-                        await settling.settle(batch, large: large)
+                        await settling.settle(batch, large: large, early: early)
                         inbox.done(batch)
                     }
                 }
             }
             group.addTask {
                 while let batch = await large.take(upTo: CompletionSettling.largeBatch) {
-                    await settling.settle(large: batch)
+                    await settling.settle(large: batch, early: early)
+                }
+            }
+            group.addTask {
+                while let batch = await early.take(upTo: Self.batchSize) {
+                    await settling.settle(early: batch, early: early)
                 }
             }
             await untilShutdown()
             // What is being settled may end; what was not taken goes back to the queues with the subscriptions.
             inbox.close()
             large.close()
+            early.close()
         }
     }
 

@@ -20,6 +20,8 @@ public final class KnownRuns: Sendable {
         public var run: Run
         /// Its only open job, as it was created; as found, running under the lease of its completion.
         public var job: Job
+        /// When it was written.
+        public let since = ContinuousClock.now
 
         /// About how much memory it takes, in bytes.
         var size: Int { task.payload.count + 1280 }

@@ -7,7 +7,7 @@ public import Workflow
 
 /// What the App API adds when runs advance inside a ledger's transaction: ids, ranks, callbacks.
 ///
-/// Pure, no I/O.
+/// Pure, no I/O, but for messages that nobody waits for.
 public protocol RunFinishing: Sendable {
     /// Turns the engine's seed into a job of this task: waiting, or claimed for a worker that offers a slot.
     func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job
@@ -21,6 +21,15 @@ public protocol RunFinishing: Sendable {
     /// Tells what is wrong with an input for a stage's service, or nil.
     func problem(withInput input: JSON, of stage: StageDefinition) -> String?
 
+    /// Tells workers of jobs that are about to be created as claimed by them, before the commit (``Announcement``); it
+    /// must not wait.
+    ///
+    /// - Returns: those that it told of; the others are to be told of after the commit.
+    func announce(_ jobs: [JobRecord]) -> [JobRecord]
+
+    /// Stops announced jobs that were not created; it must not wait.
+    func revoke(_ announced: [JobRecord])
+
     /// The most bytes that the results of one stage may have together to be referenced; more fail the run.
     var maxOutputBytes: Int { get }
 }
@@ -28,6 +37,12 @@ public protocol RunFinishing: Sendable {
 extension RunFinishing {
     /// None.
     public func callbacks(for ended: JobRecord, at now: Timestamp) -> [CallbackRecord] { [] }
+
+    /// Tells of none.
+    public func announce(_ jobs: [JobRecord]) -> [JobRecord] { [] }
+
+    /// Nothing, as none is announced.
+    public func revoke(_ announced: [JobRecord]) {}
 
     /// Takes every input.
     public func problem(withInput input: JSON, of stage: StageDefinition) -> String? { nil }

@@ -10,7 +10,8 @@ public struct SettleRequest: Sendable {
     public let settlements: [Settlement]
     /// What happened to whole tasks.
     public let tasks: [TaskSettlement]
-    private let finishing: any RunFinishing
+    /// What the caller adds.
+    public let finishing: any RunFinishing
 
     /// Makes one.
     public init(_ settlements: [Settlement], tasks: [TaskSettlement], finishing: any RunFinishing) {

@@ -57,7 +57,8 @@ public struct SettleOutcome: Sendable {
     public var verdicts: [Verdict] = []
     /// The waiting jobs that were created or became due again: to be handed to their services.
     public var ready: [Job] = []
-    /// The jobs that were created as claimed by a worker, to be sent to it; some may be among ``cancelled`` as well.
+    /// The jobs that were created as claimed by a worker and not announced before, to be sent to it; some may be among
+    /// ``cancelled`` as well.
     public var assigned: [JobRecord] = []
     /// The callbacks that were written, with `dueAt` as the caller's advance set it.
     public var callbacks: [CallbackRecord] = []

@@ -65,8 +65,10 @@ public struct LeaseProbe: Sendable, Hashable {
         case held
         /// The job was cancelled or timed out while it ran under it: stop.
         case stopped
-        /// The job ended, or runs under another lease, or is gone: forget it.
+        /// The job ended, or waits, or runs under another lease: forget it.
         case settled
+        /// There is no such job. It may be about to be committed (``Announcement``); if not, forget it.
+        case unknown
     }
 }
 

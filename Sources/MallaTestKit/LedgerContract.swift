@@ -38,7 +38,8 @@ public struct LedgerContract: Sendable {
 
     /// All cases.
     public static var cases: [Case] {
-        acceptCases + claimCases + assignedCases + jobCases + runCases + outputCases + timeCases + callbackCases
+        acceptCases + claimCases + assignedCases + announcedCases + jobCases + runCases + outputCases + timeCases
+            + callbackCases
             + viewCases + directCases + retryCases + historyCases + remoteCases + queryCases + statisticsCases
             + fairCases
     }

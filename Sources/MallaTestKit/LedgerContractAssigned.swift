@@ -103,7 +103,85 @@ extension LedgerContract {
     ]
 }
 
+extension LedgerContract {
+    static let announcedCases = [
+        Case("a job whose run is known is announced, and not told of after the commit") { fixture in
+            let request = try await fixture.acceptAssigned(fixture.chain)
+            let word = WordToWorkers()
+            let outcome = try await fixture.settle(request.jobs[0].job, word)
+            try requireEqual(outcome.verdicts, [.applied(.succeeded)], "verdict")
+            try requireEqual(outcome.assigned.map(\.job.id), [], "jobs to be told of")
+            let second = try unwrap(word.announced.first, "the announced job")
+            try requireEqual([word.announced.count, word.revoked.count], [1, 0], "announced and revoked jobs")
+            try requireEqual(try await fixture.job(second).state, .running, "its state")
+            let end = try await fixture.settle(
+                .completion(second, try unwrap(try await fixture.job(second).lease, "its lease"))
+            )
+            try requireEqual(end.finished.map(\.id), [request.task.id], "finished tasks")
+        },
+        Case("whether a run is known or not, a job is announced or told of after the commit, and never both") {
+            fixture in
+            let requests = [
+                try await fixture.acceptAssigned(fixture.chain), try await fixture.acceptAssigned(fixture.chain),
+            ]
+            let word = WordToWorkers()
+            let twice = try requests.map { try Settlement.completion($0.jobs[0].job) }
+            // Named twice, the first one's job is read, and with it all that is not known.
+            let outcome = try await fixture.ledger.settle(
+                twice + twice.prefix(1),
+                tasks: [],
+                finishing: LedgerRunFinishing(worker: "w1", word: word)
+            )
+            try requireEqual(
+                outcome.verdicts,
+                [.applied(.succeeded), .applied(.succeeded), .stale],
+                "verdicts"
+            )
+            let told = word.announced + outcome.assigned.map(\.job.id)
+            try requireEqual([told.count, Set(told).count], [2, 2], "jobs that were told of")
+            for id in told { try requireEqual(try await fixture.job(id).state, .running, "state") }
+        },
+        Case("what is announced and not created is revoked: its task was cancelled unheard") { fixture in
+            let request = try await fixture.acceptAssigned(fixture.chain)
+            try await fixture.settle(task: request.task.id, .cancelled)
+            let word = WordToWorkers()
+            let outcome = try await fixture.settle(request.jobs[0].job, word)
+            try requireEqual(outcome.verdicts, [.stale], "verdict")
+            try requireEqual(outcome.assigned.map(\.job.id), [], "jobs to be told of")
+            try requireEqual(word.revoked, word.announced, "revoked jobs")
+            let probe = LeaseProbe(job: word.announced.first ?? MeshID(), lease: MeshID())
+            try requireEqual(try await fixture.beat("w1", leases: [probe]), [.unknown], "standing")
+        },
+        Case("a cancel that ends the task in the same step leaves nothing to announce") { fixture in
+            let request = try await fixture.acceptAssigned(fixture.chain)
+            let word = WordToWorkers()
+            _ = try await fixture.ledger.settle(
+                [try .completion(request.jobs[0].job)],
+                tasks: [TaskSettlement(task: request.task.id, event: .cancelled)],
+                finishing: LedgerRunFinishing(worker: "w1", word: word)
+            )
+            try requireEqual(word.announced, [], "announced jobs")
+        },
+    ]
+}
+
+extension Settlement {
+    /// The completion of a job that runs.
+    fileprivate static func completion(_ job: Job) throws -> Settlement {
+        .completion(job.id, try unwrap(job.lease, "the lease"))
+    }
+}
+
 extension LedgerFixture {
+    /// Completes a job; what comes next is created as claimed by w1.
+    fileprivate func settle(_ job: Job, _ word: WordToWorkers) async throws -> SettleOutcome {
+        try await ledger.settle(
+            [try .completion(job)],
+            tasks: [],
+            finishing: LedgerRunFinishing(worker: "w1", word: word)
+        )
+    }
+
     /// Accepts a request whose first jobs are created as claimed by w1, which has beaten.
     fileprivate func acceptAssigned(
         _ definition: WorkflowDefinition,

@@ -10,13 +10,27 @@ public import Workflow
 public struct LedgerRunFinishing: RunFinishing {
     /// The worker that new jobs are claimed for; nil when they wait.
     private let worker: String?
+    private let word: WordToWorkers?
 
     /// Makes one.
     ///
-    /// - Parameter worker: new jobs are created as claimed for it.
-    public init(worker: String? = nil) {
+    /// - Parameters:
+    ///   - worker: new jobs are created as claimed for it.
+    ///   - word: notes what is announced; without it nothing is.
+    public init(worker: String? = nil, word: WordToWorkers? = nil) {
         self.worker = worker
+        self.word = word
     }
+
+    /// Notes jobs, and so announces them.
+    public func announce(_ jobs: [JobRecord]) -> [JobRecord] {
+        guard let word else { return [] }
+        word.announce(jobs)
+        return jobs
+    }
+
+    /// Notes it.
+    public func revoke(_ announced: [JobRecord]) { word?.revoke(announced) }
 
     /// Makes a job with the stage's limits and the task's deadline; it ranks by the task's time.
     public func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job

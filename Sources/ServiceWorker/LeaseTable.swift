@@ -95,6 +95,11 @@ final class LeaseTable: Sendable {
         state.withLock { $0.entries[lease] != nil || $0.expected[lease] != nil }
     }
 
+    /// Whether a lease came so lately that the ledger may not know its job yet.
+    func isYoung(_ lease: LeaseID, at now: Instant) -> Bool {
+        state.withLock { $0.entries[lease].map { now < $0.claimedAt + LeaseWord.lead } ?? false }
+    }
+
     /// Takes in a job that was claimed.
     func add(_ job: Job, lease: LeaseID, claimedAt: Instant, word: LeaseWord, limit: Limit?) {
         state.withLock { state in

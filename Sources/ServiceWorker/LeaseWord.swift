@@ -14,6 +14,8 @@ struct LeaseWord: Sendable, Hashable {
     static let slow = Duration.seconds(2)
     /// How long after a beat nobody takes this worker for dead; the reaper waits for 6 s.
     static let lease = Duration.seconds(5)
+    /// How long an assigned job may run before its commit; one that the ledger does not know then was never committed.
+    static let lead = Duration.seconds(5)
 
     /// The ledger gave the word at this moment or later.
     var at: Instant

@@ -18,6 +18,7 @@ final class Outbox: Sendable {
     private struct Letter {
         var job: JobID
         var message: Message
+        let since = Instant.now
         /// How many of the message's last bytes are a result for the result store; nil for none.
         var result: Int?
         var sendings = 0
@@ -87,6 +88,11 @@ final class Outbox: Sendable {
 
     /// Whether it has the completion of a lease.
     func holds(_ lease: LeaseID) -> Bool { state.withLock { $0.letters[lease] != nil } }
+
+    /// Whether the completion of a lease is so young that the ledger may not know its job yet.
+    func isYoung(_ lease: LeaseID, at now: Instant) -> Bool {
+        state.withLock { $0.letters[lease].map { now < $0.since + LeaseWord.lead } ?? false }
+    }
 
     /// Names what is called whenever there is room again after it was full.
     func whenRoom(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenRoom = body } }

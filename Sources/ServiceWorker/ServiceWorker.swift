@@ -209,7 +209,7 @@ public actor ServiceWorker: Service {
         if failedBeats > 0 { floor.log.info("the worker beats again", metadata: [LogKey.count: "\(failedBeats)"]) }
         failedBeats = 0
         floor.markBeaten(begun)
-        obey(zip(probes, standings), entries: entries, begun: begun)
+        obey(floor.certain(zip(probes, standings), at: begun), entries: entries, begun: begun)
         floor.outbox.resend()
         lookForStrays()
         return true
@@ -234,7 +234,7 @@ public actor ServiceWorker: Service {
             // The next beat reports a ledger that is away.
             guard let standings = try? await floor.ports.ledger.beat(await beatRow(), leases: probes) else { return }
             floor.markBeaten(begun)
-            let settled = zip(probes, standings).filter { $1 != .held }.map(\.0.lease)
+            let settled = floor.certain(zip(probes, standings), at: begun).filter { $1 != .held }.map(\.0.lease)
             floor.outbox.forget(settled, isBetweenBeats: true)
             let pause = looks.pause(
                 asked: probes.count,
@@ -248,7 +248,7 @@ public actor ServiceWorker: Service {
     }
 
     private func obey(
-        _ standings: some Sequence<(LeaseProbe, LeaseProbe.Standing)>,
+        _ standings: [(LeaseProbe, LeaseProbe.Standing)],
         entries: [LeaseTable.Entry],
         begun: ContinuousClock.Instant
     ) {

@@ -130,6 +130,16 @@ final class WorkerFloor: Sendable {
         return false
     }
 
+    /// What the ledger said of leases, but of those whose jobs it may only not know yet: they are being committed.
+    func certain(
+        _ standings: some Sequence<(LeaseProbe, LeaseProbe.Standing)>,
+        at now: ContinuousClock.Instant
+    ) -> [(LeaseProbe, LeaseProbe.Standing)] {
+        standings.filter { probe, standing in
+            standing != .unknown || !(leases.isYoung(probe.lease, at: now) || outbox.isYoung(probe.lease, at: now))
+        }
+    }
+
     /// Gives leases back to be claimed by others; where the ledger is away the next beat tries again.
     func handBack(_ probe: LeaseProbe) async {
         leases.set(.returning, of: probe.lease)

@@ -9,6 +9,8 @@ import LedgerSQLite
 import Logging
 import MallaTestKit
 import Plumbing
+import ResultStore
+import ResultStoreInProcess
 import Testing
 import Workflow
 
@@ -114,6 +116,23 @@ import Workflow
         }
     }
 
+    @Test func whatIsAnnouncedAndNeverCommittedIsStoppedByAHint() async throws {
+        let fixture = try await OrchestrationFixture()
+        let inbox = try await inbox(fixture)
+        let hints = fixture.results.hints()
+        let assignments = desk(fixture)
+        assignments.note(SlotOffer(worker: worker, slots: ["alpha": 2], sentAt: .now))
+        let waiting = Job(id: MeshID(), service: "alpha", createdAt: .now)
+        let record = JobRecord(job: assignments.assign(waiting, inputSize: 2, at: .now), input: Array("{}".utf8))
+        #expect(assignments.announce([record]).map(\.job.id) == [waiting.id])
+        try await inbox.wait(for: 1)
+        assignments.revoke([record])
+        let lease = try #require(record.job.lease)
+        #expect(await hints.first { _ in true } == .cancelled([lease]))
+        await fixture.broker.close()
+        #expect(assignments.announce([record]).isEmpty, "to be told of after the commit")
+    }
+
     @Test func whatCantBeSentWaitsForAnyoneAgain() async throws {
         let fixture = try await OrchestrationFixture()
         let assignments = desk(fixture)
@@ -158,6 +177,7 @@ import Workflow
                 catalog: AppCatalog(apps: [], services: []),
                 logger: logger
             ),
+            results: fixture.results,
             ledgerClock: LedgerClock(fixture.ledger),
             logger: logger
         )

@@ -41,6 +41,7 @@ struct OrchestrationFixture: Sendable {
     let api: AppAPI
     let ledger: SQLiteLedger
     let broker = InProcessBroker()
+    let results = InProcessResultStore()
     let media = FaultyMedia()
     let handedOver = RecordedHandOver()
 
@@ -68,7 +69,7 @@ struct OrchestrationFixture: Sendable {
             parts: AppParts(
                 ledger: ledger,
                 broker: broker,
-                results: InProcessResultStore(),
+                results: results,
                 media: media,
                 trustedHTTP: CurlTransfer(),
                 guardedHTTP: CurlTransfer(settings: TransferSettings(policy: policy)),

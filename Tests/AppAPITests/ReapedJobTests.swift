@@ -55,6 +55,7 @@ import Workflow
                     broker: parts.broker,
                     ledger: fixture.ledger,
                     handOver: desk,
+                    results: fixture.results,
                     ledgerClock: parts.clock,
                     logger: logger
                 ),

@@ -59,6 +59,25 @@ import Workflow
         #expect(nameless.broken == [])
     }
 
+    /// A worker may be told of a job whose commit then fails.
+    @Test func aJobIsUnknownOnlyWhereItsCommitMayHaveFailed() {
+        func announced(_ key: String, after: Double, amid target: Fault.Target? = nil) -> Set<String> {
+            CheckerRightHistory.changed { history in
+                let marks = history.marks.filter { $0.nonce == "\(key)-first-1" }
+                let end = marks.map(\.at).max() ?? 0
+                history.marks += marks.map { $0.with(at: end + after, job: "announced", nonce: "announced") }
+                if let target { history.fault(.cut, target, from: 0, to: 8) }
+            }.broken
+        }
+        #expect(announced("k5", after: 0.3) == [], "its task was cancelled just then")
+        #expect(announced("k5", after: 3) == [Rule.callIsKnown.rawValue])
+        #expect(announced("k0", after: 0.3) == [Rule.callIsKnown.rawValue])
+        let ways = [Link(from: .appAPI1, to: .server(.postgres)), Link(from: .worker1, to: .server(.postgres))]
+        #expect(announced("k0", after: 0.3, amid: .link(ways[0])) == [])
+        #expect(announced("k0", after: 0.3, amid: .server(.postgres)) == [])
+        #expect(announced("k0", after: 0.3, amid: .link(ways[1])) == [Rule.callIsKnown.rawValue])
+    }
+
     @Test func aFailureIsLostOnlyWithItsWorker() {
         func uncounted(_ target: Fault.Target) -> Set<String> {
             CheckerRightHistory.changed { history in

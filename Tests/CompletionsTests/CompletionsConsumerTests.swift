@@ -60,6 +60,42 @@ import Workflow
         }
     }
 
+    @Test func aCompletionThatIsAheadOfItsJobsCommitIsSettledAfterIt() async throws {
+        let fixture = try await CompletionsFixture()
+        let job = try Self.running()
+        try await fixture.serve {
+            try await fixture.broker.publish([try Self.message(job, "1")])
+            for await outcome in fixture.followUp.outcomes {
+                #expect(outcome.verdicts == [.unknown])
+                break
+            }
+            try await fixture.ledger.create([JobRecord(job: job, input: [])])
+            #expect(try await fixture.ended(1).map(\.id) == [job.id])
+            #expect(try await fixture.ledger.job(job.id)?.result == Array("1".utf8))
+        }
+        // It was acknowledged then, and does not come again.
+        #expect(try await fixture.broker.depth(of: QueueName.completions(of: job)) == 0)
+    }
+
+    @Test func completionsWhoseJobsAreNeverCommittedGiveWayAfterASecond() async throws {
+        let fixture = try await CompletionsFixture()
+        let job = try await fixture.create(1)[0]
+        let claimed = try await fixture.claim(1)[0]
+        try await fixture.serve {
+            let begun = ContinuousClock.now
+            // As many as the consumer may hold: what comes after them comes when they are settled.
+            let lost = try (0..<16).map { _ in try Self.message(try Self.running(), "1") }
+            try await fixture.broker.publish(lost + [try Self.message(claimed, "2")])
+            #expect(try await fixture.ended(1).map(\.id) == [job.id])
+            #expect(ContinuousClock.now - begun > .milliseconds(900))
+        }
+    }
+
+    private static func running() throws -> Job {
+        let job = Job(id: MeshID(), service: "echo", createdAt: .now)
+        return try #require(JobRules.apply(.claimed(lease: MeshID(), worker: "w-1"), to: job, at: .now))
+    }
+
     @Test func aCancellationEndsARunningJobAndStopsItsWorker() async throws {
         let fixture = try await CompletionsFixture()
         try await fixture.create(2)

@@ -93,8 +93,12 @@ extension MeshModel {
     private mutating func consume(by api: Int) {
         guard !completions.isEmpty else { return }
         let batch = Array(completions.prefix(Int.random(in: 1...6, using: &generator)))
-        // A crash before the commit: nothing happened. After it: the messages come again, the hand-overs are lost.
-        if chance(5) {
+        // A crash before the commit: nothing happened, but jobs may have been announced that are not created. After
+        // it: the messages come again, the hand-overs are lost.
+        if chance(10) {
+            var other = self
+            for record in other.settle(batch).assigned { send(record.job) }
+            (generator, nextNumber) = (other.generator, other.nextNumber)
             apis[api] = API()
             return
         }

@@ -14,6 +14,8 @@ enum HandlerAnswer { case failure, finalFailure, death, success }
 struct ModelFinishing: RunFinishing {
     /// The worker that new jobs are created as claimed by, some of them; nil for none.
     var worker: String?
+    /// What tells the leases of this transaction from those of others.
+    var transaction: UInt64 = 0
 
     func job(from seed: JobSeed, stage: StageDefinition, index: Int, task: TaskRecord, at now: Timestamp) -> Job {
         var job = LedgerRunFinishing().job(from: seed, stage: stage, index: index, task: task, at: now)
@@ -23,7 +25,7 @@ struct ModelFinishing: RunFinishing {
         )
         job.backoff.jitter = 0
         guard let worker, job.id.low % 3 != 0 else { return job }
-        let lease = MeshID(high: 10, low: job.id.low)
+        let lease = MeshID(high: 10 + transaction, low: job.id.low)
         return JobRules.apply(.claimed(lease: lease, worker: worker), to: job, at: now) ?? job
     }
 
@@ -82,7 +84,7 @@ struct MeshModel {
     var workers: [Worker] = []
     var crashesLeft = 8
     var faults = true
-    private var nextNumber: UInt64 = 1
+    var nextNumber: UInt64 = 1
 
     init(seed: UInt64, definitions: [WorkflowDefinition]) {
         self.definitions = definitions
@@ -156,7 +158,7 @@ struct MeshModel {
         )
         if isShort { disturbed.insert(id) }
         let (run, effects) = RunEngine(definition: definition).start(payload: task.payload, at: now)
-        let finishing = ModelFinishing(worker: offered())
+        let finishing = ModelFinishing(worker: offered(), transaction: number())
         for effect in effects {
             switch effect {
             case .create(let index, let seeds):
@@ -190,7 +192,7 @@ struct MeshModel {
         var settling = Settling(
             settlements: settlements,
             tasks: events,
-            finishing: ModelFinishing(worker: offered()),
+            finishing: ModelFinishing(worker: offered(), transaction: number()),
             rows: rows,
             definitions: byHash
         )

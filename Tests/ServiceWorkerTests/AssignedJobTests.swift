@@ -133,6 +133,47 @@ import Workflow
         await worker.drain(timeout: .zero)
     }
 
+    @Test func oneWhoseCommitIsUnderWayGoesOnAndOneThatIsNeverCommittedIsDropped() async throws {
+        let fixture = try await WorkerFixture()
+        let handler = HoldHandler()
+        let worker = fixture.worker(handler, slots: 4) { $0.beatInterval = .seconds(60) }
+        try await started(worker, fixture)
+        let (jobs, records, message) = fixture.announcement(2, to: worker)
+        fixture.broker.post([message])
+        #expect(Set(await handler.started.first(2).map(\.id)) == Set(jobs.map(\.id)))
+        await worker.beat()
+        #expect(worker.floor.leases.entries.allSatisfy { $0.stopReason == nil }, "their rows may be about to come")
+        try await fixture.inner.create([records[0]])
+        handler.open()
+        // Nobody settles.
+        try await until { worker.floor.outbox.count == 2 }
+        await worker.beat()
+        let leases = jobs.compactMap(\.lease)
+        #expect(leases.allSatisfy(worker.floor.outbox.holds), "nor is a completion forgotten")
+        let probe = LeaseProbe(job: jobs[1].id, lease: leases[1])
+        let later = ContinuousClock.now + LeaseWord.lead
+        #expect(worker.floor.certain([(probe, .unknown)], at: .now).isEmpty)
+        #expect(worker.floor.certain([(probe, .unknown)], at: later).count == 1)
+        #expect(worker.floor.certain([(probe, .settled)], at: .now).count == 1)
+        await worker.drain(timeout: .zero)
+    }
+
+    @Test func aRunningOneThatIsNeverCommittedIsStopped() async throws {
+        let fixture = try await WorkerFixture()
+        let handler = HoldHandler()
+        let worker = fixture.worker(handler) { $0.beatInterval = .milliseconds(200) }
+        try await started(worker, fixture)
+        let (jobs, _, message) = fixture.announcement(1, to: worker)
+        fixture.broker.post([message])
+        let begun = ContinuousClock.now
+        #expect(await handler.started.first(1).first?.id == jobs[0].id)
+        try await until { worker.floor.leases.running == 0 }
+        #expect(ContinuousClock.now - begun > .seconds(4), "no beat stopped it before")
+        #expect(worker.floor.outbox.count == 0)
+        handler.open()
+        await worker.drain(timeout: .seconds(5))
+    }
+
     @Test func aDrainingWorkerGivesThemBack() async throws {
         let fixture = try await WorkerFixture()
         let handler = HoldHandler()
@@ -186,13 +227,13 @@ import Workflow
 }
 
 extension WorkerFixture {
-    /// Stores jobs as claimed by a worker, with the message that says so.
-    func assignment(
+    /// Jobs as claimed by a worker, which nobody has stored, with the message that says so.
+    func announcement(
         _ count: Int,
         to worker: ServiceWorker,
         total: Int = 1,
         change: (inout Job) -> Void = { _ in }
-    ) async throws -> (jobs: [Job], message: Message) {
+    ) -> (jobs: [Job], records: [JobRecord], message: Message) {
         let now = Timestamp.now
         let jobs = (0..<count).map { _ in
             var job = Job(id: MeshID(), service: "work", createdAt: now)
@@ -200,10 +241,22 @@ extension WorkerFixture {
             return JobRules.apply(.claimed(lease: LeaseID(), worker: worker.id), to: job, at: now) ?? job
         }
         let input = Array("{\"n\":1}".utf8)
-        try await inner.create(jobs.map { JobRecord(job: $0, input: input) })
         let items = jobs.map { Assignment.Item(job: $0, input: input) }
         let body = Assignment(sender: "test", total: total, items: items).body
-        return (jobs, Message(queue: QueueName.assignments(worker: worker.id), body: body))
+        let message = Message(queue: QueueName.assignments(worker: worker.id), body: body)
+        return (jobs, jobs.map { JobRecord(job: $0, input: input) }, message)
+    }
+
+    /// Stores jobs as claimed by a worker, with the message that says so.
+    func assignment(
+        _ count: Int,
+        to worker: ServiceWorker,
+        total: Int = 1,
+        change: (inout Job) -> Void = { _ in }
+    ) async throws -> (jobs: [Job], message: Message) {
+        let (jobs, records, message) = announcement(count, to: worker, total: total, change: change)
+        try await inner.create(records)
+        return (jobs, message)
     }
 
     /// Gives jobs to a worker.

@@ -58,6 +58,12 @@ public struct AppRunFinishing: RunFinishing {
         return assignments?.assign(job, inputSize: seed.input.count, at: now) ?? job
     }
 
+    /// Sends jobs to their workers while they are being committed.
+    public func announce(_ jobs: [JobRecord]) -> [JobRecord] { assignments?.announce(jobs) ?? [] }
+
+    /// Stops jobs that were sent and never committed.
+    public func revoke(_ announced: [JobRecord]) { assignments?.revoke(announced) }
+
     /// What is wrong with an input by the schema of the stage's service, beginning with the wrong field's path.
     public func problem(withInput input: JSON, of stage: StageDefinition) -> String? {
         guard let violation = inputs[stage.service]?.validate(input).first else { return nil }

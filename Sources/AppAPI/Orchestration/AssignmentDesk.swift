@@ -7,17 +7,20 @@ import Ledger
 import Logging
 import Metrics
 import Plumbing
+import ResultStore
 import Synchronization
 import Workflow
 
-/// Gives new jobs to workers that offer slots: claimed in the transaction that creates them, and sent after its commit.
+/// Gives new jobs to workers that offer slots: claimed in the transaction that creates them, and sent while it is being
+/// committed or after.
 ///
 /// That saves the ticket and the claim. What gets lost on the way is given back by the worker, which looks for what it
-/// holds and never heard of.
+/// holds and never heard of; what is never committed it drops.
 public final class AssignmentDesk: Sendable {
     private let broker: any Broker
     private let ledger: any Ledger
     private let handOver: HandOverDesk
+    private let results: any ResultStore
     private let ledgerClock: LedgerClock
     private let logger: Logger
     /// This process, as the workers know it.
@@ -29,17 +32,20 @@ public final class AssignmentDesk: Sendable {
     ///
     /// - Parameters:
     ///   - handOver: takes the jobs that can't be sent.
+    ///   - results: carries the hints that stop what was sent and never committed.
     ///   - ledgerClock: by which offers are judged too old, whatever the machines' clocks say.
     init(
         broker: any Broker,
         ledger: any Ledger,
         handOver: HandOverDesk,
+        results: any ResultStore,
         ledgerClock: LedgerClock,
         logger: Logger
     ) {
         self.broker = broker
         self.ledger = ledger
         self.handOver = handOver
+        self.results = results
         self.ledgerClock = ledgerClock
         self.logger = logger
     }
@@ -61,7 +67,16 @@ public final class AssignmentDesk: Sendable {
 
     /// Sends jobs that were committed as claimed to their workers; it never waits.
     func send(_ records: [JobRecord]) {
-        guard !records.isEmpty else { return }
+        let sent = Set(announce(records).map(\.job.id))
+        let unsent = records.filter { !sent.contains($0.job.id) }
+        if !unsent.isEmpty { giveBack(unsent.map(\.job)) }
+    }
+
+    /// Sends jobs that are being committed as claimed; it never waits.
+    ///
+    /// - Returns: those that could be sent.
+    func announce(_ records: [JobRecord]) -> [JobRecord] {
+        var sent: [JobRecord] = []
         for (worker, own) in Dictionary(grouping: records, by: { $0.job.worker ?? "" }) {
             let queue = QueueName.assignments(worker: worker)
             let messages = stride(from: 0, to: own.count, by: Assignment.maxCount).map { start in
@@ -76,12 +91,16 @@ public final class AssignmentDesk: Sendable {
             }
             if broker.post(messages) {
                 assigned.increment(by: own.count)
+                sent += own
             } else {
                 offers.withLock { $0.withdraw(worker) }
-                giveBack(own.map(\.job))
             }
         }
+        return sent
     }
+
+    /// Stops jobs that were announced and not committed; without the hint their workers learn of it with their beats.
+    func revoke(_ records: [JobRecord]) { results.tell(.cancelled(records.compactMap(\.job.lease))) }
 
     /// What could not be sent waits for anyone again, and is handed over.
     private func giveBack(_ jobs: [Job]) {

@@ -48,6 +48,7 @@ extension PostgresLedger {
         switch (try row.intIfAny(), try row.bool()) {
         case (1, true): .held
         case (4, true), (5, true): .stopped
+        case (nil, _): .unknown
         default: .settled
         }
     }

@@ -42,7 +42,14 @@ extension PostgresLedger {
             // What asks for more is settled, with all the others, in a transaction of several steps.
             if case .write(let writes) = settling.next() {
                 return try await lease(durable) { [self] connection throws(LedgerError) in
-                    try await write(writes, rows, attempts: [:], endingWith: nil, on: connection)
+                    try await write(
+                        writes,
+                        rows,
+                        attempts: [:],
+                        finishing: request.finishing,
+                        endingWith: nil,
+                        on: connection
+                    )
                 }
             }
         }
@@ -59,7 +66,14 @@ extension PostgresLedger {
                         before: rows.jobs,
                         at: rows.now
                     )
-                    return try await write(writes, rows, attempts: attempts, endingWith: .commit, on: connection)
+                    return try await write(
+                        writes,
+                        rows,
+                        attempts: attempts,
+                        finishing: request.finishing,
+                        endingWith: .commit,
+                        on: connection
+                    )
                 }
             }
         }

@@ -12,14 +12,17 @@ extension PostgresLedger {
     /// - Parameters:
     ///   - rows: what the writes were worked out from.
     ///   - attempts: the attempts that ended without success.
+    ///   - finishing: announces jobs that are created as claimed.
     ///   - end: what ends the transaction that is open; nil where there is none and the round trip is one.
     func write(
         _ writes: SettleWrites,
         _ rows: SettleRows,
         attempts: [JobID: AttemptRecord],
+        finishing: any RunFinishing,
         endingWith end: PostgresStatement?,
         on connection: isolated PostgresConnection
     ) async throws(LedgerError) -> SettleOutcome {
+        var writes = writes
         var calls: [PostgresCall] = []
         // First, as runs are locked before jobs: where there is more than what is known, they are locked already.
         if !rows.known.isEmpty { calls.append(Self.advanceKnown(writes, rows.known)) }
@@ -41,7 +44,14 @@ extension PostgresLedger {
             )
         }
         if let end { calls.append(PostgresCall(end)) }
-        let answers = try await connection.run(calls, limit: callLimit)
+        let announcement = Announcement(&writes, by: rows, finishing)
+        let answers: [PostgresRows]
+        do throws(LedgerError) {
+            answers = try await connection.run(calls, limit: callLimit)
+        } catch {
+            announcement.failed(error)
+            throw error
+        }
         knownRuns.note(writes, of: rows.runs)
         return try Self.outcome(
             of: writes,

@@ -108,10 +108,16 @@ extension SQLiteLedger {
             let rows = SettleRows(known: known, now: clock())
             var settling = request.settling(by: rows, definitions: knownDefinitions)
             // The one writer has enough to do: what needs no row is worked out before it is its turn.
-            if case .write(let writes) = settling.next() {
-                let outcome = try await write { [self] db in try perform(writes, rows, db) }
-                knownRuns.note(writes, of: rows.runs)
-                return outcome
+            if case .write(var writes) = settling.next() {
+                let announcement = Announcement(&writes, by: rows, request.finishing)
+                do throws(LedgerError) {
+                    let outcome = try await write { [self, writes] db in try perform(writes, rows, db) }
+                    knownRuns.note(writes, of: rows.runs)
+                    return outcome
+                } catch {
+                    announcement.failed(error)
+                    throw error
+                }
             }
         }
         let (outcome, writes, rows) = try await write { [self] db in

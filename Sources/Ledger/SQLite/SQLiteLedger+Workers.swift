@@ -34,16 +34,15 @@ extension SQLiteLedger {
     }
 
     func standing(of probe: LeaseProbe, _ db: Database) throws -> LeaseProbe.Standing {
-        let state = try db.first(
-            "SELECT state FROM jobs WHERE id = ? AND lease = ?",
-            [probe.job.blob, probe.lease.blob]
-        ) {
-            try $0.some(($0[0] as String?).flatMap(JobState.init(rawValue:)))
+        let row = try db.first("SELECT state, lease FROM jobs WHERE id = ?", [probe.job.blob]) {
+            (state: try $0.some(($0[0] as String?).flatMap(JobState.init(rawValue:))), lease: try $0.meshID(1))
         }
-        switch state {
+        guard let row else { return .unknown }
+        guard row.lease == probe.lease else { return .settled }
+        switch row.state {
         case .running: return .held
         case .cancelled, .timedOut: return .stopped
-        case .waiting, .succeeded, .failed, nil: return .settled
+        case .waiting, .succeeded, .failed: return .settled
         }
     }
 

@@ -7,6 +7,7 @@ enum CallRules {
     static func check(_ evidence: Evidence, _ found: inout Findings) {
         for (id, calls) in evidence.callsByJob.sorted(by: { $0.key < $1.key }) {
             guard let job = evidence.jobByID[id] else {
+                if isOfNoCommit(calls, evidence) { continue }
                 let list = calls.prefix(3).map { evidence.words($0) }.joined(separator: "; ")
                 found.add(.callIsKnown, calls.first?.key ?? id, "job \(id) is not in the ledger; \(list)")
                 continue
@@ -23,6 +24,21 @@ enum CallRules {
             checkOverlaps(of: job, calls, key, evidence, &found)
             checkEnd(of: job, calls, key, evidence, &found)
         }
+    }
+
+    /// Whether a worker was told of a job whose commit then failed: its task had just ended, or PostgreSQL or an App API
+    /// was in trouble.
+    private static func isOfNoCommit(_ calls: [HandlerCall], _ evidence: Evidence) -> Bool {
+        guard calls.count == 1, let call = calls.first, let tasks = evidence.tasksByKey[call.key] else { return false }
+        let bounds = evidence.bounds
+        let isOver = tasks.contains { task in
+            guard task.verdict == .cancelled || task.verdict == .timedOut, let end = task.finished else { return false }
+            return call.began > end - bounds.clocks && call.began < end + bounds.cancel + bounds.step
+        }
+        return isOver
+            || evidence.disturbances.end(from: call.began, to: call.began, tail: bounds.recovery) {
+                $0.isOf(api: nil, to: [.server(.postgres)]) || $0.target == .server(.postgres)
+            } != nil
     }
 
     private static func checkClaims(

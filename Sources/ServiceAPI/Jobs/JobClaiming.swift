@@ -126,7 +126,8 @@ struct JobClaiming: Sendable {
         // Also a job that was cancelled meanwhile: its holder is to hear that.
         guard holder.held(record.job), let lease = record.job.lease else { throw desk.lost(record.job, holder) }
         let probe = LeaseProbe(job: record.job.id, lease: lease)
-        guard let standing = try await desk.renew([probe], for: duration).first, standing != .settled else {
+        let standing = try await desk.renew([probe], for: duration).first
+        guard standing == .held || standing == .stopped else {
             throw desk.lost(try await desk.find(record.job.id).job, holder)
         }
         if standing == .held, let progress = members["progress"] { tell(progress.bytes, of: probe) }
