@@ -6,7 +6,7 @@ import Ledger
 import Workflow
 
 extension CompletionSettling {
-    /// How far a completion may be ahead of the commit of its job, which another App API announced to its worker.
+    /// How far a completion may be ahead of the commit of its job, which was announced to its worker.
     ///
     /// One that is farther ahead than that is sent again by its worker, like any that is not settled.
     private static let lead: Duration = .seconds(1)
@@ -19,7 +19,7 @@ extension CompletionSettling {
 
     /// Judges completions again that were ahead of their jobs, after a few milliseconds.
     func settle(early batch: [Entry], early inbox: Inbox<Entry>) async {
-        let since = batch.map(\.since).max() ?? .now
+        let since = batch.map(\.since).min() ?? .now
         let pause = min(max((ContinuousClock.now - since) / 2, .milliseconds(2)), .milliseconds(20))
         // Cut short, they are judged at once.
         try? await Task.sleep(for: pause)

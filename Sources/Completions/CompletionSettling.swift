@@ -176,7 +176,10 @@ public struct CompletionSettling: Sendable {
         }
         judged.settle(.acknowledged)
         // What finds the inbox closed goes back to the queue with the subscription.
-        if !ahead.isEmpty { early.put(ahead) }
+        if !ahead.isEmpty {
+            count("early", ahead.count)
+            early.put(ahead)
+        }
         for (word, times) in counts { count(word, times) }
     }
 

@@ -15,15 +15,27 @@ public struct Announcement: Sendable {
     /// A worker goes by the ledger's word for about as long.
     private static let trust: Duration = .milliseconds(500)
 
+    /// The most jobs that are announced at once: the commit waits until they are on their way.
+    private static let most = 8
+
     private let finishing: any RunFinishing
     private let jobs: [JobRecord]
 
     /// Announces what may be, and takes it out of what is to be told after the commit.
     ///
-    /// - Parameter rows: what the writes were worked out from: rows that are locked, or known for a moment only.
-    public init(_ writes: inout SettleWrites, by rows: SettleRows, _ finishing: any RunFinishing) {
+    /// - Parameters:
+    ///   - rows: what the writes were worked out from: rows that are locked, or known for a moment only.
+    ///   - runs: those that the ledger knows. Where another process may get a job's completion nothing is announced: it
+    ///     would look for the job before it is there.
+    public init(
+        _ writes: inout SettleWrites,
+        by rows: SettleRows,
+        among runs: KnownRuns,
+        _ finishing: any RunFinishing
+    ) {
         self.finishing = finishing
-        jobs = writes.outcome.assigned.isEmpty ? [] : finishing.announce(Self.sure(writes, by: rows))
+        let sure = writes.outcome.assigned.isEmpty || !runs.isAlone ? [] : Self.sure(writes, by: rows)
+        jobs = sure.isEmpty ? [] : finishing.announce(sure)
         let told = Set(jobs.map(\.job.id))
         writes.outcome.assigned.removeAll { told.contains($0.job.id) }
     }
@@ -34,14 +46,15 @@ public struct Announcement: Sendable {
         finishing.revoke(jobs)
     }
 
-    /// The jobs with which only a fault can come between, or a cancel of their own task that nobody here has heard of.
+    /// The jobs that come to be unless something fails, or ended their task or its job unheard within the last moment.
     ///
     /// Known runs are written under one guard, so one that is not as it is known fails all that is written beside it.
     private static func sure(_ writes: SettleWrites, by rows: SettleRows) -> [JobRecord] {
+        guard writes.outcome.assigned.count <= most else { return [] }
         if let known = rows.known.values.first {
             guard rows.jobs.count == 1, .now - known.since < trust else { return [] }
         }
-        let ending = Set(writes.cancellations.map(\.task))
+        let ending = Set(writes.cancellations.filter { $0.stage == nil }.map(\.task))
         return writes.outcome.assigned.filter { record in record.job.task.map { !ending.contains($0) } ?? false }
     }
 }

@@ -32,6 +32,14 @@ public final class KnownRuns: Sendable {
         var young: [JobID: Entry] = [:]
         var old: [JobID: Entry] = [:]
         var youngSize = 0
+        /// How many runs were looked for lately, and how many of them were known: what is long ago counts little.
+        var lookedFor = 20.0
+        var found = 20.0
+
+        mutating func looked(isKnown: Bool) {
+            lookedFor = lookedFor * 0.98 + 1
+            found = found * 0.98 + (isKnown ? 1 : 0)
+        }
 
         subscript(job: JobID) -> Entry? { young[job] ?? old[job] }
 
@@ -69,9 +77,9 @@ public final class KnownRuns: Sendable {
                     found[settlement.job] = nil
                     continue
                 }
-                guard case .completed(let lease) = settlement.event, var entry = memory[settlement.job] else {
-                    continue
-                }
+                guard case .completed(let lease) = settlement.event else { continue }
+                memory.looked(isKnown: memory[settlement.job] != nil)
+                guard var entry = memory[settlement.job] else { continue }
                 entry.job.state = .running
                 entry.job.lease = lease
                 found[settlement.job] = entry
@@ -79,6 +87,9 @@ public final class KnownRuns: Sendable {
         }
         return found
     }
+
+    /// Whether nearly all that is settled here is of known runs: no other process settles completions of these apps.
+    var isAlone: Bool { memory.withLock { $0.found > $0.lookedFor * 0.9 } }
 
     /// Remembers accepted requests.
     public func note(accepted requests: some Sequence<NewTask>) {

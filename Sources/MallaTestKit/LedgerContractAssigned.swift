@@ -106,61 +106,60 @@ extension LedgerContract {
 extension LedgerContract {
     static let announcedCases = [
         Case("a job whose run is known is announced, and not told of after the commit") { fixture in
-            let request = try await fixture.acceptAssigned(fixture.chain)
-            let word = WordToWorkers()
-            let outcome = try await fixture.settle(request.jobs[0].job, word)
+            let (request, word, outcome) = try await fixture.announcing { _ in }
             try requireEqual(outcome.verdicts, [.applied(.succeeded)], "verdict")
             try requireEqual(outcome.assigned.map(\.job.id), [], "jobs to be told of")
-            let second = try unwrap(word.announced.first, "the announced job")
             try requireEqual([word.announced.count, word.revoked.count], [1, 0], "announced and revoked jobs")
-            try requireEqual(try await fixture.job(second).state, .running, "its state")
-            let end = try await fixture.settle(
-                .completion(second, try unwrap(try await fixture.job(second).lease, "its lease"))
-            )
+            let second = try await fixture.job(word.announced[0])
+            try requireEqual(second.state, .running, "its state")
+            let end = try await fixture.settle(try .completion(second))
             try requireEqual(end.finished.map(\.id), [request.task.id], "finished tasks")
         },
-        Case("whether a run is known or not, a job is announced or told of after the commit, and never both") {
-            fixture in
+        Case("of several runs under one guard nothing is announced: one could fail the others") { fixture in
             let requests = [
                 try await fixture.acceptAssigned(fixture.chain), try await fixture.acceptAssigned(fixture.chain),
             ]
             let word = WordToWorkers()
-            let twice = try requests.map { try Settlement.completion($0.jobs[0].job) }
-            // Named twice, the first one's job is read, and with it all that is not known.
             let outcome = try await fixture.ledger.settle(
-                twice + twice.prefix(1),
+                try requests.map { try .completion($0.jobs[0].job) },
                 tasks: [],
                 finishing: LedgerRunFinishing(worker: "w1", word: word)
             )
-            try requireEqual(
-                outcome.verdicts,
-                [.applied(.succeeded), .applied(.succeeded), .stale],
-                "verdicts"
-            )
-            let told = word.announced + outcome.assigned.map(\.job.id)
-            try requireEqual([told.count, Set(told).count], [2, 2], "jobs that were told of")
-            for id in told { try requireEqual(try await fixture.job(id).state, .running, "state") }
+            try requireEqual(word.announced, [], "announced jobs")
+            try requireEqual(outcome.assigned.count, 2, "jobs to be told of")
         },
-        Case("what is announced and not created is revoked: its task was cancelled unheard") { fixture in
+        Case("what is announced and not created is revoked: its run was known otherwise") { fixture in
+            let (_, word, outcome) = try await fixture.announcing { job in
+                // What is given back is not noted with the runs.
+                let probe = LeaseProbe(job: job.id, lease: try unwrap(job.lease, "the lease"))
+                try requireEqual(try await fixture.ledger.handBack([probe]).count, 1, "jobs given back")
+            }
+            try requireEqual(outcome.verdicts, [.stale], "verdict")
+            try requireEqual(outcome.assigned.map(\.job.id), [], "jobs to be told of")
+            try requireEqual(word.announced.count, 1, "announced jobs")
+            try requireEqual(word.revoked, word.announced, "revoked jobs")
+            let probe = LeaseProbe(job: word.announced[0], lease: MeshID())
+            try requireEqual(try await fixture.beat("w1", leases: [probe]), [.unknown], "standing")
+        },
+        Case("nothing is announced of a task that was cancelled") { fixture in
             let request = try await fixture.acceptAssigned(fixture.chain)
             try await fixture.settle(task: request.task.id, .cancelled)
             let word = WordToWorkers()
             let outcome = try await fixture.settle(request.jobs[0].job, word)
             try requireEqual(outcome.verdicts, [.stale], "verdict")
-            try requireEqual(outcome.assigned.map(\.job.id), [], "jobs to be told of")
-            try requireEqual(word.revoked, word.announced, "revoked jobs")
-            let probe = LeaseProbe(job: word.announced.first ?? MeshID(), lease: MeshID())
-            try requireEqual(try await fixture.beat("w1", leases: [probe]), [.unknown], "standing")
+            try requireEqual(word.announced, [], "announced jobs")
         },
-        Case("a cancel that ends the task in the same step leaves nothing to announce") { fixture in
+        Case("nothing is announced where others settle as well") { fixture in
+            try await fixture.beat("w1")
+            for _ in 0..<8 {
+                let strange = Settlement.completion(MeshID(), MeshID())
+                try requireEqual(try await fixture.settle(strange).verdicts, [.unknown], "verdict")
+            }
             let request = try await fixture.acceptAssigned(fixture.chain)
             let word = WordToWorkers()
-            _ = try await fixture.ledger.settle(
-                [try .completion(request.jobs[0].job)],
-                tasks: [TaskSettlement(task: request.task.id, event: .cancelled)],
-                finishing: LedgerRunFinishing(worker: "w1", word: word)
-            )
+            let outcome = try await fixture.settle(request.jobs[0].job, word)
             try requireEqual(word.announced, [], "announced jobs")
+            try requireEqual(outcome.assigned.count, 1, "jobs to be told of")
         },
     ]
 }
@@ -173,6 +172,21 @@ extension Settlement {
 }
 
 extension LedgerFixture {
+    /// Completes the first job of a chain while its run is known; what comes next is created as claimed by w1.
+    ///
+    /// On a slow machine the run may be known for too long: then it is done again.
+    fileprivate func announcing(
+        besides: (Job) async throws -> Void
+    ) async throws -> (request: NewTask, word: WordToWorkers, outcome: SettleOutcome) {
+        for _ in 0..<20 {
+            let (request, word) = (try await acceptAssigned(chain), WordToWorkers())
+            try await besides(request.jobs[0].job)
+            let outcome = try await settle(request.jobs[0].job, word)
+            if !word.announced.isEmpty { return (request, word, outcome) }
+        }
+        throw ContractViolation("nothing was announced in 20 tries")
+    }
+
     /// Completes a job; what comes next is created as claimed by w1.
     fileprivate func settle(_ job: Job, _ word: WordToWorkers) async throws -> SettleOutcome {
         try await ledger.settle(

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-public import Ledger
+internal import Ledger
 import Synchronization
 public import Workflow
 

@@ -77,7 +77,7 @@ actor AssignmentInlet {
             floor.arrivals.admit(lease, at: now)
         else { return }
         guard lines[item.job.service] != nil else {
-            Task { await floor.handBack(LeaseProbe(job: item.job.id, lease: lease)) }
+            Task { await floor.handBackAssigned(LeaseProbe(job: item.job.id, lease: lease)) }
             return
         }
         // By the ledger's clock on both sides: the machines' own may differ.

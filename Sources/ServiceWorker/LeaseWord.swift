@@ -14,8 +14,9 @@ struct LeaseWord: Sendable, Hashable {
     static let slow = Duration.seconds(2)
     /// How long after a beat nobody takes this worker for dead; the reaper waits for 6 s.
     static let lease = Duration.seconds(5)
-    /// How long an assigned job may run before its commit; one that the ledger does not know then was never committed.
-    static let lead = Duration.seconds(5)
+    /// For how long a job may be ahead of the commit that creates it: one that the ledger does not know after that is
+    /// dropped, and given back should its row come all the same.
+    static let lead = Duration.seconds(3)
 
     /// The ledger gave the word at this moment or later.
     var at: Instant

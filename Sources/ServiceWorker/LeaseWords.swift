@@ -30,8 +30,7 @@ final class LeaseWords: Sendable {
         self.source.withLock { $0 = source }
         let batcher = Batcher<LeaseProbe, Void> { [weak self] probes in
             do {
-                try await self?.beat(for: probes)
-                return probes.map { _ in .success(()) }
+                return try await self?.beat(for: probes) ?? probes.map { _ in .success(()) }
             } catch {
                 return probes.map { _ in .failure(error) }
             }
@@ -49,19 +48,21 @@ final class LeaseWords: Sendable {
         try await batcher.submit(probe)
     }
 
-    private func beat(for probes: [LeaseProbe]) async throws {
+    private func beat(for probes: [LeaseProbe]) async throws -> [Result<Void, any Error>] {
         guard let source = source.withLock({ $0 }), let row = await source.row() else {
             throw LedgerError(.unavailable, "the worker has gone")
         }
         let sentAt = ContinuousClock.now
         let standings = try await ledger.beat(row, leases: probes)
         source.taken(sentAt)
-        for (probe, standing) in zip(probes, standings) {
-            if standing == .held {
-                leases.confirm([probe.lease], beatAt: sentAt)
-            } else {
-                leases.stop(probe.lease, .forgotten)
+        return zip(probes, standings).map { probe, standing in
+            switch standing {
+            case .held: leases.confirm([probe.lease], beatAt: sentAt)
+            case .unknown where leases.isYoung(probe.lease, at: sentAt):
+                return .failure(LedgerError(.unavailable, "the job may be about to be committed"))
+            case .stopped, .settled, .unknown: leases.stop(probe.lease, .forgotten)
             }
+            return .success(())
         }
     }
 }

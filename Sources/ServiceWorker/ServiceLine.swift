@@ -107,7 +107,7 @@ actor ServiceLine {
         for entry in entries {
             guard let lease = entry.record.job.lease else { continue }
             let probe = LeaseProbe(job: entry.record.job.id, lease: lease)
-            Task { await floor.handBack(probe) }
+            Task { await floor.handBackAssigned(probe) }
         }
     }
 

@@ -23,7 +23,8 @@ final class WorkerFloor: Sendable {
     let offers: OfferBox
     /// By which what comes from App APIs is dated.
     let clock: LedgerClock
-    private let returns: Batcher<LeaseProbe, Void>
+    /// Tells of each whether the ledger took it back.
+    private let returns: Batcher<LeaseProbe, Bool>
     private let words: LeaseWords
     private let beatenAt = Mutex<ContinuousClock.Instant?>(nil)
 
@@ -48,14 +49,19 @@ final class WorkerFloor: Sendable {
         returns = Batcher { probes in
             do throws(LedgerError) {
                 let jobs = try await ports.ledger.handBack(probes)
-                leases.remove(probes.map(\.lease))
+                let taken = Set(jobs.map(\.id))
+                // The beats try again with what may be about to be committed.
+                let now = ContinuousClock.now
+                leases.remove(
+                    probes.filter { taken.contains($0.job) || !leases.isYoung($0.lease, at: now) }.map(\.lease)
+                )
                 ports.broker.post(
                     jobs.map { job in
                         let queue = QueueName.tickets(service: job.service)
                         return Message(queue: queue, body: Ticket(job: job.id).body, trace: job.trace)
                     }
                 )
-                return probes.map { _ in .success(()) }
+                return probes.map { .success(taken.contains($0.job)) }
             } catch {
                 return probes.map { _ in .failure(error) }
             }
@@ -141,11 +147,14 @@ final class WorkerFloor: Sendable {
     }
 
     /// Gives leases back to be claimed by others; where the ledger is away the next beat tries again.
-    func handBack(_ probe: LeaseProbe) async {
+    ///
+    /// - Returns: whether the ledger took it back.
+    @discardableResult
+    func handBack(_ probe: LeaseProbe) async -> Bool {
         leases.set(.returning, of: probe.lease)
         do {
             // Its own task: the caller is often the very task that was cancelled.
-            try await Task { try await returns.submit(probe) }.value
+            return try await Task { try await returns.submit(probe) }.value
         } catch {
             log.warning(
                 "a lease could not be handed back and will be at the next beat",
@@ -153,6 +162,18 @@ final class WorkerFloor: Sendable {
                     LogKey.job: "\(probe.job)", LogKey.lease: "\(probe.lease)", LogKey.error: "\(error)",
                 ]
             )
+            return false
+        }
+    }
+
+    /// Gives back an assigned job that did not begin here; it may be about to be committed, so that there is nothing to
+    /// take back yet.
+    func handBackAssigned(_ probe: LeaseProbe) async {
+        let until = ContinuousClock.now + LeaseWord.lead
+        var failures = 0
+        while !(await handBack(probe)), ContinuousClock.now < until {
+            failures += 1
+            do { try await Task.sleep(for: settings.retry.delay(afterFailures: failures)) } catch { return }
         }
     }
 }

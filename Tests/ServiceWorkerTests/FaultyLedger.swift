@@ -12,6 +12,7 @@ final class FaultyLedger: Ledger {
     let inner: any Ledger
     private let state = Mutex((isDown: false, refused: 0))
     private let claims = Mutex<[String: Int]>([:])
+    private let returns = Mutex<Set<LeaseID>>([])
     private let claimedRanks = Mutex<[Int64]>([])
     private let slowness = Mutex(Duration.zero)
     private let claimed = Mutex<(@Sendable () async -> Void)?>(nil)
@@ -23,6 +24,9 @@ final class FaultyLedger: Ledger {
         get { state.withLock { $0.isDown } }
         set { state.withLock { $0.isDown = newValue } }
     }
+
+    /// The leases that the ledger was asked to take back.
+    var returned: Set<LeaseID> { returns.withLock { $0 } }
 
     /// How many calls were refused.
     var refused: Int { state.withLock { $0.refused } }
@@ -127,6 +131,7 @@ final class FaultyLedger: Ledger {
 
     func handBack(_ leases: [LeaseProbe]) async throws(LedgerError) -> [Job] {
         try check()
+        defer { returns.withLock { $0.formUnion(leases.map(\.lease)) } }
         return try await inner.handBack(leases)
     }
 

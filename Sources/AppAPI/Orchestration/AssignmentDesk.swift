@@ -27,6 +27,7 @@ public final class AssignmentDesk: Sendable {
     private let sender = String("\(LeaseID())".suffix(12))
     private let offers = Mutex(SlotOffers())
     private let assigned = Counter(label: "malla_jobs_assigned_total")
+    private let revoked = Counter(label: "malla_jobs_revoked_total")
 
     /// Makes a desk that knows of no offer.
     ///
@@ -100,7 +101,10 @@ public final class AssignmentDesk: Sendable {
     }
 
     /// Stops jobs that were announced and not committed; without the hint their workers learn of it with their beats.
-    func revoke(_ records: [JobRecord]) { results.tell(.cancelled(records.compactMap(\.job.lease))) }
+    func revoke(_ records: [JobRecord]) {
+        revoked.increment(by: records.count)
+        results.tell(.cancelled(records.compactMap(\.job.lease)))
+    }
 
     /// What could not be sent waits for anyone again, and is handed over.
     private func giveBack(_ jobs: [Job]) {

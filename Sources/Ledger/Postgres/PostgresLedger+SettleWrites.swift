@@ -44,7 +44,7 @@ extension PostgresLedger {
             )
         }
         if let end { calls.append(PostgresCall(end)) }
-        let announcement = Announcement(&writes, by: rows, finishing)
+        let announcement = Announcement(&writes, by: rows, among: knownRuns, finishing)
         let answers: [PostgresRows]
         do throws(LedgerError) {
             answers = try await connection.run(calls, limit: callLimit)
@@ -53,10 +53,12 @@ extension PostgresLedger {
             throw error
         }
         knownRuns.note(writes, of: rows.runs)
-        return try Self.outcome(
+        let outcome = try Self.outcome(
             of: writes,
             cancelled: answers.dropFirst(firstCancellation).prefix(writes.cancellations.count)
         )
+        knownRuns.forget(outcome.cancelled.map(\.id))
+        return outcome
     }
 
     private static func outcome(

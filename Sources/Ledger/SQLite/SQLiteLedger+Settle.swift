@@ -109,10 +109,11 @@ extension SQLiteLedger {
             var settling = request.settling(by: rows, definitions: knownDefinitions)
             // The one writer has enough to do: what needs no row is worked out before it is its turn.
             if case .write(var writes) = settling.next() {
-                let announcement = Announcement(&writes, by: rows, request.finishing)
+                let announcement = Announcement(&writes, by: rows, among: knownRuns, request.finishing)
                 do throws(LedgerError) {
                     let outcome = try await write { [self, writes] db in try perform(writes, rows, db) }
                     knownRuns.note(writes, of: rows.runs)
+                    knownRuns.forget(outcome.cancelled.map(\.id))
                     return outcome
                 } catch {
                     announcement.failed(error)
@@ -135,6 +136,7 @@ extension SQLiteLedger {
             }
         }
         knownRuns.note(writes, of: rows.runs)
+        knownRuns.forget(outcome.cancelled.map(\.id))
         return outcome
     }
 

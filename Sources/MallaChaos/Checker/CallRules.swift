@@ -37,7 +37,9 @@ enum CallRules {
         }
         return isOver
             || evidence.disturbances.end(from: call.began, to: call.began, tail: bounds.recovery) {
-                $0.isOf(api: nil, to: [.server(.postgres)]) || $0.target == .server(.postgres)
+                // What RabbitMQ delivers again may be settled by two.
+                $0.isOf(api: nil, to: [.server(.postgres), .server(.rabbit)])
+                    || $0.target == .server(.postgres) || $0.target == .server(.rabbit)
             } != nil
     }
 
