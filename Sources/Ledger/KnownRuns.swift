@@ -78,8 +78,9 @@ public final class KnownRuns: Sendable {
                     continue
                 }
                 guard case .completed(let lease) = settlement.event else { continue }
-                memory.looked(isKnown: memory[settlement.job] != nil)
-                guard var entry = memory[settlement.job] else { continue }
+                let known = memory[settlement.job]
+                memory.looked(isKnown: known != nil)
+                guard var entry = known else { continue }
                 entry.job.state = .running
                 entry.job.lease = lease
                 found[settlement.job] = entry
@@ -100,10 +101,16 @@ public final class KnownRuns: Sendable {
         }
     }
 
-    /// Remembers what was committed.
+    /// Remembers what was committed, and forgets the runs of jobs that were cancelled with it.
     ///
-    /// - Parameter tasks: those of the runs in `writes`.
-    public func note(_ writes: SettleWrites, of tasks: [TaskID: (task: TaskRecord, run: Run)]) {
+    /// - Parameters:
+    ///   - outcome: what the writes came to.
+    ///   - tasks: those of the runs in `writes`.
+    public func note(
+        _ writes: SettleWrites,
+        _ outcome: SettleOutcome,
+        of tasks: [TaskID: (task: TaskRecord, run: Run)]
+    ) {
         var created: [TaskID: [Job]] = [:]
         for record in writes.created { if let task = record.job.task { created[task, default: []].append(record.job) } }
         memory.withLock { memory in
@@ -112,6 +119,7 @@ public final class KnownRuns: Sendable {
                 guard let jobs = created[id], jobs.count == 1, let task = tasks[id]?.task else { continue }
                 keep(Entry(task: task, run: run, job: jobs[0]), in: &memory)
             }
+            for job in outcome.cancelled { memory.remove(job.id) }
         }
     }
 

@@ -39,9 +39,8 @@ public struct LedgerContract: Sendable {
     /// All cases.
     public static var cases: [Case] {
         acceptCases + claimCases + assignedCases + announcedCases + jobCases + runCases + outputCases + timeCases
-            + callbackCases
-            + viewCases + directCases + retryCases + historyCases + remoteCases + queryCases + statisticsCases
-            + fairCases
+            + callbackCases + viewCases + directCases + retryCases + historyCases + remoteCases + queryCases
+            + statisticsCases + fairCases
     }
 
     private let make: Factory

@@ -52,12 +52,11 @@ extension PostgresLedger {
             announcement.failed(error)
             throw error
         }
-        knownRuns.note(writes, of: rows.runs)
         let outcome = try Self.outcome(
             of: writes,
             cancelled: answers.dropFirst(firstCancellation).prefix(writes.cancellations.count)
         )
-        knownRuns.forget(outcome.cancelled.map(\.id))
+        knownRuns.note(writes, outcome, of: rows.runs)
         return outcome
     }
 

@@ -112,8 +112,7 @@ extension SQLiteLedger {
                 let announcement = Announcement(&writes, by: rows, among: knownRuns, request.finishing)
                 do throws(LedgerError) {
                     let outcome = try await write { [self, writes] db in try perform(writes, rows, db) }
-                    knownRuns.note(writes, of: rows.runs)
-                    knownRuns.forget(outcome.cancelled.map(\.id))
+                    knownRuns.note(writes, outcome, of: rows.runs)
                     return outcome
                 } catch {
                     announcement.failed(error)
@@ -135,8 +134,7 @@ extension SQLiteLedger {
                 }
             }
         }
-        knownRuns.note(writes, of: rows.runs)
-        knownRuns.forget(outcome.cancelled.map(\.id))
+        knownRuns.note(writes, outcome, of: rows.runs)
         return outcome
     }
 
