@@ -106,6 +106,42 @@ struct PostgresPlanTests {
         }
     }
 
+    /// With many rows that run when the statistics were made, a walk over all jobs in the order of their ids looks cheap.
+    @Test(arguments: [0, 300, 6_000]) func timersNeverWalkAllJobs(running: Int) async throws {
+        try await PostgresTestSchema.with { schema in
+            let ledger = schema.ledger()
+            try await ledger.migrate()
+            let now = Timestamp.now
+            let records = (0..<20_000).map { index in
+                var job = Job(id: MeshID(at: now), service: "alpha", createdAt: now)
+                if index < running {
+                    (job.state, job.worker, job.lease, job.startedAt) = (.running, "w\(index % 4)", MeshID(), now)
+                }
+                return JobRecord(job: job, input: Array("{}".utf8))
+            }
+            try await ledger.create(records)
+            try await schema.execute("ANALYZE jobs")
+            let apps = PostgresList(["a"])
+            let plans = [
+                try await plan(PostgresLedger.reap, [Int64(1), Int64(9), Int32(9)], ledger),
+                try await plan(PostgresLedger.promote, [Int64(9)], ledger),
+                try await plan(PostgresLedger.expiredJobs, [Int64(9)], ledger),
+                try await plan(PostgresLedger.longAttempts, [apps, Int64(9)], ledger),
+                try await plan(PostgresLedger.loads, [PostgresList(["alpha"])], ledger),
+            ]
+            for plan in plans {
+                let lines = plan.split(separator: "\n")
+                for (line, next) in zip(lines, lines.dropFirst()) {
+                    #expect(!line.contains("Seq Scan on jobs"), "\(plan)")
+                    // These two hold every job.
+                    guard line.contains("jobs_pkey") || line.contains("jobs_service") else { continue }
+                    #expect(next.contains("Index Cond"), "\(plan)")
+                }
+            }
+            await ledger.close()
+        }
+    }
+
     @Test func aDeadReceiverLeavesOthersTheirTurn() async throws {
         try await PostgresTestSchema.with { schema in
             let ledger = schema.ledger()

@@ -103,8 +103,9 @@ extension PostgresLedger {
     // MARK: Statements
 
     /// Goes by the workers that hold jobs, each found by one look into `jobs_running`, and by the leases that have ended:
-    /// the jobs of living workers, thousands of them, are not looked at.
-    private static let reap = PostgresStatement(
+    /// the jobs of living workers, thousands of them, are not looked at. Never in the order of ids: where many ran when
+    /// the statistics were made, the planner would walk all jobs there are to find the first few.
+    static let reap = PostgresStatement(
         "reap",
         """
         WITH RECURSIVE holders AS (
@@ -116,11 +117,13 @@ extension PostgresLedger {
             SELECT h.worker FROM holders h LEFT JOIN workers w ON w.worker = h.worker WHERE h.worker IS NOT NULL
                 AND (w.worker IS NULL OR w.beat_at < statement_timestamp() - $1::bigint * interval '1 microsecond')
         ), left_alone AS (
-            SELECT j.id, j.orphaned FROM dead JOIN jobs j ON j.worker = dead.worker
-            WHERE j.state = 1 AND j.lease_until IS NULL ORDER BY j.id LIMIT $2::bigint FOR UPDATE OF j SKIP LOCKED
+            SELECT j.id, j.orphaned FROM dead CROSS JOIN LATERAL (
+                SELECT id, orphaned FROM jobs WHERE state = 1 AND worker = dead.worker AND lease_until IS NULL
+                ORDER BY lease LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+            ) j LIMIT $2::bigint
         ), ended AS (
             SELECT id, orphaned FROM jobs WHERE state = 1 AND lease_until <= statement_timestamp()
-            ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+            ORDER BY lease_until LIMIT $2::bigint FOR UPDATE SKIP LOCKED
         ), lost AS (
             SELECT * FROM left_alone UNION ALL SELECT * FROM ended LIMIT $2::bigint
         ), ready AS (
@@ -143,7 +146,7 @@ extension PostgresLedger {
         """
     )
 
-    private static let promote = PostgresStatement(
+    static let promote = PostgresStatement(
         "promote",
         """
         WITH ripe AS (
@@ -154,7 +157,7 @@ extension PostgresLedger {
         """
     )
 
-    private static let expiredJobs = PostgresStatement(
+    static let expiredJobs = PostgresStatement(
         "expired_jobs",
         """
         SELECT id FROM jobs WHERE task_id IS NULL AND state < 2 AND deadline <= statement_timestamp()
@@ -162,7 +165,7 @@ extension PostgresLedger {
         """
     )
 
-    private static let longAttempts = PostgresStatement(
+    static let longAttempts = PostgresStatement(
         "long_attempts",
         """
         SELECT id FROM jobs
@@ -192,7 +195,7 @@ extension PostgresLedger {
         """
     )
 
-    private static let loads = PostgresStatement(
+    static let loads = PostgresStatement(
         "loads",
         """
         SELECT s.service,

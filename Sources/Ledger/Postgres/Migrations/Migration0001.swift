@@ -32,16 +32,21 @@ extension PostgresMigration {
         """
 
     /// Durations are in microseconds.
+    ///
+    /// What never changes comes first and last, what changes together in between: an update logs only what lies between
+    /// the first and the last byte that differ, if the new version fits into the old one's page. For that half of each
+    /// page is left free. A table made with another order of columns works the same and logs more.
     private static let jobs = """
         CREATE TABLE jobs (
             id uuid PRIMARY KEY, task_id uuid, app text, stage int, item int, service text NOT NULL,
-            state smallint NOT NULL, lease uuid, worker text, attempt int NOT NULL, failures int NOT NULL,
-            deaths int NOT NULL, orphaned int NOT NULL, max_attempts int NOT NULL, backoff_base bigint NOT NULL,
-            backoff_cap bigint NOT NULL, backoff_jitter double precision NOT NULL, timeout bigint NOT NULL,
-            deadline timestamptz, run_after timestamptz, rank bigint NOT NULL, created_at timestamptz NOT NULL,
-            started_at timestamptz, finished_at timestamptz, error bytea, trace text, input bytea NOT NULL,
-            result bytea, usage bytea
-        ) WITH (fillfactor = 70, \(queueVacuum))
+            max_attempts int NOT NULL, backoff_base bigint NOT NULL, backoff_cap bigint NOT NULL,
+            backoff_jitter double precision NOT NULL, timeout bigint NOT NULL, rank bigint NOT NULL,
+            created_at timestamptz NOT NULL, trace text, deadline timestamptz,
+            worker text, lease uuid, attempt int NOT NULL, started_at timestamptz, run_after timestamptz,
+            state smallint NOT NULL, failures int NOT NULL, deaths int NOT NULL, orphaned int NOT NULL,
+            finished_at timestamptz, error bytea, result bytea, usage bytea,
+            input bytea NOT NULL
+        ) WITH (fillfactor = 50, \(queueVacuum))
         """
 
     private static let definitions = """
