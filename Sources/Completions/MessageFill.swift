@@ -8,7 +8,7 @@ import Synchronization
 /// How many completions wait to be settled, about: brokers count messages, and one holds several.
 public final class MessageFill: Sendable {
     private let ratio = Mutex(RecentRatio())
-    private let here = Mutex<(@Sendable () -> Int)?>(nil)
+    private let here = LateClosure { 0 }
 
     /// Makes one that has seen nothing.
     public init() {}
@@ -19,12 +19,12 @@ public final class MessageFill: Sendable {
     }
 
     /// Names what tells how many completions were taken from the broker and wait in this process.
-    func attach(_ here: @escaping @Sendable () -> Int) { self.here.withLock { $0 = here } }
+    func attach(_ here: @escaping @Sendable () -> Int) { self.here.name(here) }
 
     /// About how many completions wait when so many messages lie at the broker, with those that wait in this process.
     ///
     /// A message is taken for one completion while nothing has come.
     public func waiting(messages: Int) -> Int {
-        ratio.withLock { $0.parts(in: messages) } + (here.withLock { $0 }?() ?? 0)
+        ratio.withLock { $0.parts(in: messages) } + here()
     }
 }

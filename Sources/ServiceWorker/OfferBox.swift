@@ -12,7 +12,7 @@ final class OfferBox: Sendable {
     private let worker: String
     private let clock: LedgerClock
     private let book = Mutex(OfferBook())
-    private let takes = Mutex<@Sendable () -> Bool>({ true })
+    private let takes = LateClosure { true }
 
     init(worker: String, clock: LedgerClock) {
         self.worker = worker
@@ -20,7 +20,7 @@ final class OfferBox: Sendable {
     }
 
     /// Names what tells whether the worker as a whole takes new jobs.
-    func bind(isTaking: @escaping @Sendable () -> Bool) { takes.withLock { $0 = isTaking } }
+    func bind(isTaking: @escaping @Sendable () -> Bool) { takes.name(isTaking) }
 
     /// Changes the book, and asks it.
     func withLock<Answer: Sendable>(_ body: (inout sending OfferBook) -> sending Answer) -> Answer {
@@ -31,7 +31,7 @@ final class OfferBox: Sendable {
     /// the queue of direct jobs.
     func body(for queue: String) -> [UInt8]? {
         guard QueueName.isOfApp(queue) else { return nil }
-        let isTaking = takes.withLock { $0 }()
+        let isTaking = takes()
         guard let told = book.withLock({ $0.offer(to: queue, isTaking: isTaking, at: .now) }) else { return nil }
         return SlotOffer(worker: worker, slots: told.slots, seen: told.seen, sentAt: clock.now).body
     }

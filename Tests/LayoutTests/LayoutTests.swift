@@ -80,6 +80,15 @@ import Testing
         }
     }
 
+    /// Each look at such a closure would make every later one slower: see `LateClosure`.
+    @Test func noMutexHoldsABareClosure() throws {
+        for file in try Self.files() {
+            for line in file.text.split(separator: "\n") {
+                #expect(line.firstMatch(of: /Mutex<[^>{]*\) (async )?(throws.* )?->/) == nil, "\(file.path): \(line)")
+            }
+        }
+    }
+
     @Test func filesAreShort() throws {
         for file in try Self.files() {
             let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).count

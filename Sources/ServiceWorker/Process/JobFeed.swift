@@ -20,7 +20,7 @@ final class JobFeed: Sendable {
     private let state: Mutex<FeedState>
     private let stopGrace: Duration
     private let notify: @Sendable (_ process: String, Notice) -> Void
-    private let opened = Mutex<@Sendable () -> Void>({})
+    private let opened = LateClosure {}
 
     init(
         capacity: Int,
@@ -41,7 +41,7 @@ final class JobFeed: Sendable {
 
     /// Has `opened` called whenever a process is there that can be given jobs.
     func whenOpened(_ opened: @escaping @Sendable () -> Void) {
-        self.opened.withLock { $0 = opened }
+        self.opened.name(opened)
     }
 
     /// Runs one attempt; a cancelled caller stops the handler and waits for its end.
@@ -211,7 +211,6 @@ final class JobFeed: Sendable {
             case .settle(let answer, let outcome): answer.finish(.success(outcome))
             case .ready(let process):
                 notify(process, .ready)
-                let opened = opened.withLock { $0 }
                 opened()
             case .served(let process): notify(process, .served)
             case .retire(let process): notify(process, .retire)
