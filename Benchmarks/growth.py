@@ -177,6 +177,7 @@ def main() -> int:
     parser.add_argument("--plots", type=pathlib.Path, default=pathlib.Path.cwd(), help="the folder of the plots")
     parser.add_argument("--only", choices=["processes", "offered", "queue", "ledger"], help="one of the four")
     options = parser.parse_args()
+    options.plots.mkdir(parents=True, exist_ok=True)
     work = pathlib.Path(tempfile.mkdtemp(prefix="malla-growth-"))
     growth = Growth(options.malla, work, [int(pid) for pid in os.environ.get("BENCH_SERVER_PIDS", "").split()])
 
