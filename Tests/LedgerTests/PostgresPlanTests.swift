@@ -107,7 +107,7 @@ struct PostgresPlanTests {
     }
 
     /// With many rows that run when the statistics were made, a walk over all jobs in the order of their ids looks cheap.
-    @Test(arguments: [0, 300, 6_000]) func timersNeverWalkAllJobs(running: Int) async throws {
+    @Test(arguments: [0, 300, 6_000]) func nothingThatIsDoneOftenWalksAllJobs(running: Int) async throws {
         try await PostgresTestSchema.with { schema in
             let ledger = schema.ledger()
             try await ledger.migrate()
@@ -121,13 +121,17 @@ struct PostgresPlanTests {
             }
             try await ledger.create(records)
             try await schema.execute("ANALYZE jobs")
-            let apps = PostgresList(["a"])
+            let (apps, ids) = (PostgresList(["a"]), PostgresList([MeshID()]))
             let plans = [
                 try await plan(PostgresLedger.reap, [Int64(1), Int64(9), Int32(9)], ledger),
                 try await plan(PostgresLedger.promote, [Int64(9)], ledger),
                 try await plan(PostgresLedger.expiredJobs, [Int64(9)], ledger),
                 try await plan(PostgresLedger.longAttempts, [apps, Int64(9)], ledger),
                 try await plan(PostgresLedger.loads, [PostgresList(["alpha"])], ledger),
+                try await plan(PostgresLedger.claim, ["alpha", "w1", ids, Int64(0)], ledger),
+                try await plan(PostgresLedger.assigned, ["w1", Int64(1)], ledger),
+                try await plan(PostgresLedger.lockRuns, [ids, ids], ledger),
+                try await plan(PostgresLedger.lockJobs, [ids], ledger),
             ]
             for plan in plans {
                 let lines = plan.split(separator: "\n")

@@ -157,7 +157,7 @@ extension PostgresLedger {
     )
 
     /// A job that was claimed later began at another microsecond than it was created.
-    private static let assigned = PostgresStatement(
+    static let assigned = PostgresStatement(
         "assigned",
         """
         SELECT id, lease FROM jobs WHERE state = 1 AND worker = $1::text AND started_at = created_at
