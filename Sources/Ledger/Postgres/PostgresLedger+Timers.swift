@@ -102,9 +102,10 @@ extension PostgresLedger {
 
     // MARK: Statements
 
-    /// Goes by the workers that hold jobs, each found by one look into `jobs_running`, and by the leases that have ended:
-    /// the jobs of living workers, thousands of them, are not looked at. Never in the order of ids: where many ran when
-    /// the statistics were made, the planner would walk all jobs there are to find the first few.
+    /// Goes by the workers that hold jobs, each found by one look into `jobs_running`, and by the leases that have ended.
+    ///
+    /// The jobs of living workers, thousands of them, are not looked at. Nothing goes in the order of ids: where many jobs
+    /// ran when the statistics were made, the planner would walk all jobs there are for the first few.
     static let reap = PostgresStatement(
         "reap",
         """
