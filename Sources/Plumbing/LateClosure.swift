@@ -4,7 +4,7 @@
 
 internal import Synchronization
 
-/// A closure that is named after those who call it were made.
+/// A closure that is set when those who call it have already been made.
 ///
 /// Not a `Mutex` of the closure itself, nor of an optional one: each `withLock` would convert it to the form that the
 /// body expects and the outcome back to the form that is stored, two layers more that every later call goes through.

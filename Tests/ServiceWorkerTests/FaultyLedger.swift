@@ -9,13 +9,17 @@ import Workflow
 
 /// A real ledger whose connection can be cut, and that counts the claims.
 final class FaultyLedger: Ledger {
+    private struct Claimed: Sendable {
+        var body: (@Sendable () async -> Void)?
+    }
+
     let inner: any Ledger
     private let state = Mutex((isDown: false, refused: 0))
     private let claims = Mutex<[String: Int]>([:])
     private let returns = Mutex<Set<LeaseID>>([])
     private let claimedRanks = Mutex<[Int64]>([])
     private let slowness = Mutex(Duration.zero)
-    private let claimed = Mutex<(@Sendable () async -> Void)?>(nil)
+    private let claimed = Mutex(Claimed())
 
     init(_ inner: any Ledger) { self.inner = inner }
 
@@ -48,7 +52,7 @@ final class FaultyLedger: Ledger {
     }
 
     /// Has `body` called between a claim that gave jobs and its answer.
-    func whenClaimed(_ body: @escaping @Sendable () async -> Void) { claimed.withLock { $0 = body } }
+    func whenClaimed(_ body: @escaping @Sendable () async -> Void) { claimed.withLock { $0.body = body } }
 
     /// Throws while the connection is cut.
     func check() throws(LedgerError) {
@@ -124,7 +128,7 @@ final class FaultyLedger: Ledger {
         claims.withLock { $0[worker, default: 0] += leases.count }
         if let rank { claimedRanks.withLock { $0.append(rank) } }
         let records = try await inner.claim(service: service, worker: worker, leases: leases, from: rank)
-        if !records.isEmpty { await claimed.withLock { $0 }?() }
+        if !records.isEmpty { await claimed.withLock { $0 }.body?() }
         try await linger()
         return records
     }

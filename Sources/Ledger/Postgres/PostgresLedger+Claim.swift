@@ -125,12 +125,13 @@ extension PostgresLedger {
         )
     }
 
-    private static let handBack = PostgresStatement(
+    /// `state + 0`, or the plan may walk all running jobs once for each lease.
+    static let handBack = PostgresStatement(
         "hand_back",
         """
         WITH mine AS (
             SELECT j.id FROM jobs j JOIN unnest($1::uuid[], $2::uuid[]) AS u(id, lease) ON u.id = j.id
-            WHERE j.state = 1 AND j.lease = u.lease ORDER BY j.id FOR UPDATE OF j
+            WHERE j.state + 0 = 1 AND j.lease = u.lease ORDER BY j.id FOR UPDATE OF j
         )
         UPDATE jobs j SET state = 0, lease = NULL, worker = NULL, started_at = NULL, lease_until = NULL,
             history = \(StoredAttempt.appendPresent(outcome: "'handed_back'"))
@@ -138,7 +139,7 @@ extension PostgresLedger {
         """
     )
 
-    private static let beat = PostgresStatement(
+    static let beat = PostgresStatement(
         "beat",
         """
         WITH row AS (

@@ -102,19 +102,24 @@ extension PostgresLedger {
 
     // MARK: Statements
 
-    /// Goes by the workers that hold jobs, each found by one look into `jobs_running`, and by the leases that have ended.
+    /// The workers that hold jobs, each found by one look into `jobs_running`.
+    private static let holders = """
+        holders AS (
+            (SELECT worker FROM jobs WHERE state = 1 ORDER BY worker LIMIT 1)
+            UNION ALL
+            SELECT (SELECT worker FROM jobs WHERE state = 1 AND worker > h.worker ORDER BY worker LIMIT 1)
+            FROM holders h WHERE h.worker IS NOT NULL
+        )
+        """
+
+    /// Goes by the workers that hold jobs, and by the leases that have ended.
     ///
     /// The jobs of living workers, thousands of them, are not looked at. Nothing goes in the order of ids: where many jobs
     /// ran when the statistics were made, the planner would walk all jobs there are for the first few.
     static let reap = PostgresStatement(
         "reap",
         """
-        WITH RECURSIVE holders AS (
-            (SELECT worker FROM jobs WHERE state = 1 ORDER BY worker LIMIT 1)
-            UNION ALL
-            SELECT (SELECT worker FROM jobs WHERE state = 1 AND worker > h.worker ORDER BY worker LIMIT 1)
-            FROM holders h WHERE h.worker IS NOT NULL
-        ), dead AS (
+        WITH RECURSIVE \(holders), dead AS MATERIALIZED (
             SELECT h.worker FROM holders h LEFT JOIN workers w ON w.worker = h.worker WHERE h.worker IS NOT NULL
                 AND (w.worker IS NULL OR w.beat_at < statement_timestamp() - $1::bigint * interval '1 microsecond')
         ), left_alone AS (
@@ -166,13 +171,17 @@ extension PostgresLedger {
         """
     )
 
+    /// By workers, or the plan may walk all jobs of all services.
     static let longAttempts = PostgresStatement(
         "long_attempts",
         """
-        SELECT id FROM jobs
-        WHERE state = 1 AND started_at + timeout * interval '1 microsecond' <= statement_timestamp()
-            AND (task_id IS NULL OR app = ANY($1::text[]))
-        LIMIT $2::bigint
+        WITH RECURSIVE \(holders)
+        SELECT j.id FROM holders CROSS JOIN LATERAL (
+            SELECT id FROM jobs WHERE state = 1 AND worker = holders.worker
+                AND started_at + timeout * interval '1 microsecond' <= statement_timestamp()
+                AND (task_id IS NULL OR app = ANY($1::text[]))
+            ORDER BY lease LIMIT $2::bigint
+        ) j LIMIT $2::bigint
         """
     )
 
@@ -184,7 +193,7 @@ extension PostgresLedger {
         """
     )
 
-    private static let postpone = PostgresStatement(
+    static let postpone = PostgresStatement(
         "postpone",
         """
         WITH mine AS (
@@ -201,22 +210,25 @@ extension PostgresLedger {
         """
         SELECT s.service,
             (SELECT count(*) FROM jobs WHERE service = s.service AND state = 0 AND run_after IS NULL),
-            coalesce(l.later, 0), coalesce(l.ripe, 0), coalesce(r.running, 0)
+            coalesce(l.later, 0), coalesce(l.ripe, 0),
+            (SELECT count(*) FROM jobs WHERE service = s.service AND state = 1)
         FROM unnest($1::text[]) WITH ORDINALITY AS s(service, n)
         LEFT JOIN (
             SELECT service, count(*) AS later, count(*) FILTER (WHERE run_after <= statement_timestamp()) AS ripe
             FROM jobs WHERE state = 0 AND run_after IS NOT NULL GROUP BY service
         ) l ON l.service = s.service
-        LEFT JOIN (
-            SELECT service, count(*) AS running FROM jobs WHERE state = 1 GROUP BY service
-        ) r ON r.service = s.service
         ORDER BY s.n
         """
     )
 
-    private static let created = PostgresStatement(
+    /// The upper bound is for the planner, which takes a third of all jobs to be after an unknown id.
+    static let created = PostgresStatement(
         "created",
-        "SELECT service, count(*) FROM jobs WHERE id >= $2::uuid AND service = ANY($1::text[]) GROUP BY service"
+        """
+        SELECT service, count(*) FROM jobs
+        WHERE id BETWEEN $2::uuid AND 'ffffffff-ffff-ffff-ffff-ffffffffffff' AND service = ANY($1::text[])
+        GROUP BY service
+        """
     )
 
     /// `c.state < 1` means pending, but does not invite to walk all that is pending.
