@@ -51,8 +51,8 @@ extension LedgerContract {
             }
             try await fixture.pass(.seconds(40))
             for name in ["a", "c", "g"] { for _ in 0..<3 { _ = try await fixture.claimOne(worker: name) } }
-            let first = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 5)
-            try requireEqual(first.ready.count, 5, "a batch")
+            let first = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 8)
+            try requireEqual(first.ready.count, 8, "a batch of the jobs of two workers")
             let rest = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 100)
             try requireEqual(Set((first.ready + rest.ready).map(\.id)), lost, "reaped jobs")
             let none = try await fixture.ledger.reap(olderThan: .seconds(30), limit: 100)

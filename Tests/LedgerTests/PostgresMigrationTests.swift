@@ -71,7 +71,7 @@ struct PostgresMigrationTests {
         }
     }
 
-    @Test func stepsThatWereReleasedStayAsTheyAre() {
+    @Test func stepsAreNumberedWithoutGaps() {
         #expect(PostgresMigration.all.map(\.number) == [1, 2, 3])
         #expect(PostgresMigration.ledger.statements.count == 23)
     }
