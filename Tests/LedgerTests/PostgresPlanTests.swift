@@ -132,8 +132,7 @@ struct PostgresPlanTests {
         let lines = plan.split(separator: "\n")
         return zip(lines, lines.dropFirst() + [""]).compactMap { line, next in
             if line.contains(" jobs_service ") {
-                let isBound =
-                    next.contains("(service = ") && next.contains("AND (state ")
+                let isBound = next.contains("(service = ") && next.contains("AND (state ")
                 return isBound ? nil : line
             }
             let indexes = ["jobs_pkey": "id", "tasks_pkey": "id", "runs_pkey": "task_id", "jobs_task": "task_id"]
