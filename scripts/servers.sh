@@ -13,6 +13,7 @@
 #   scripts/servers.sh up DIR NAME        start it again on the same port, wait until it answers
 #   scripts/servers.sh wipe DIR rabbit    remove the broker's data; it must be down
 #   scripts/servers.sh queues DIR         a line for each queue: its name, and its messages, ready and held
+#   scripts/servers.sh vhost DIR NAME     make a virtual host on the private broker
 #   scripts/servers.sh ctl DIR ARGS...    rabbitmqctl on the private broker
 #   scripts/servers.sh guard DIR PID START  wait for the end of a process, then end what was started in DIR
 #
@@ -33,7 +34,7 @@
 # shellcheck disable=SC2154  # port_* and s3_* are read from DIR/settings
 set -u
 
-usage() { sed -n '6,32p' "$0" | sed 's|^# \{0,1\}||'; }
+usage() { sed -n '6,33p' "$0" | sed 's|^# \{0,1\}||'; }
 say() { echo "servers: $*" >&2; }
 
 self=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/$(basename "${BASH_SOURCE[0]}")
@@ -400,28 +401,41 @@ wipe() {
     rm -rf "$dir"/rabbit/mnesia/*
 }
 
-queues() { # by Erlang's own client: it costs a hundredth of rabbitmqctl
+broker() { # has the broker evaluate the Erlang on stdin: it costs a hundredth of rabbitmqctl
     # shellcheck disable=SC1091
     . "$dir/rabbit/env"
     local answer cookie
     cookie=$(cat "$HOME/.erlang.cookie") || return 1
-    answer=$(
-        erl_call -n "$RABBITMQ_NODENAME" -c "$cookie" -e <<'ERL'
-lists:flatten([io_lib:format("~s ~w~n", [element(4, proplists:get_value(name, Q)),
-    proplists:get_value(messages_ready, Q) + proplists:get_value(messages_unacknowledged, Q)])
-    || Q <- rabbit_amqqueue:info_all(<<"/">>, [name, messages_ready, messages_unacknowledged])]).
-ERL
-    ) || return 1
+    answer=$(erl_call -n "$RABBITMQ_NODENAME" -c "$cookie" -e) || return 1
     case $answer in
-    '{ok, '*) ;;
+    '{ok, '*) printf '%s\n' "$answer" ;;
     *)
         say "the broker says: $answer"
         return 1
         ;;
     esac
+}
+
+queues() {
+    local answer
+    answer=$(
+        broker <<'ERL'
+lists:flatten([io_lib:format("~s ~w~n", [element(4, proplists:get_value(name, Q)),
+    proplists:get_value(messages_ready, Q) + proplists:get_value(messages_unacknowledged, Q)])
+    || Q <- rabbit_amqqueue:info_all(<<"/">>, [name, messages_ready, messages_unacknowledged])]).
+ERL
+    ) || return 1
     # One string with escaped line ends; an empty one is [].
     printf '%s\n' "$answer" | grep -oE '[^" ]+ [0-9]+\\n' | sed 's/\\n$//'
     return 0
+}
+
+vhost() { # NAME
+    broker >/dev/null <<ERL
+ok = rabbit_vhost:add(<<"$1">>, <<"servers.sh">>),
+ok = rabbit_auth_backend_internal:set_permissions(
+    <<"guest">>, <<"$1">>, <<".*">>, <<".*">>, <<".*">>, <<"servers.sh">>).
+ERL
 }
 
 run() {
@@ -463,7 +477,7 @@ run)
     fi
     run "$@"
     ;;
-start | stop | status | up | down | wipe | queues | ctl | guard)
+start | stop | status | up | down | wipe | queues | vhost | ctl | guard)
     if [ -z "${2:-}" ]; then
         usage >&2
         exit 2
@@ -480,6 +494,10 @@ start | stop | status | up | down | wipe | queues | ctl | guard)
         wipe
         ;;
     queues) load && queues ;;
+    vhost)
+        [ $# -eq 1 ] || { usage >&2; exit 2; }
+        load && vhost "$1"
+        ;;
     status)
         for name in "${servers[@]}" epmd; do
             if alive "$name"; then echo "$name up, pid $(pid_of "$name")"; else echo "$name down"; fi

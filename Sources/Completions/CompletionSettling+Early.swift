@@ -8,8 +8,9 @@ import Workflow
 extension CompletionSettling {
     /// How far a completion may be ahead of the commit of its job, which was announced to its worker.
     ///
-    /// One that is farther ahead than that is sent again by its worker, like any that is not settled.
-    private static let lead: Duration = .seconds(1)
+    /// One that is farther ahead than that is sent again by its worker, like any that is not settled. So it need not
+    /// be long, and is not, as the delivery is kept that long also where the job never comes.
+    private static let lead: Duration = .milliseconds(500)
 
     /// Whether its job may be about to be committed: its worker was told of it before.
     static func mayBeAhead(_ entry: Entry) -> Bool {

@@ -17,7 +17,8 @@ import Glibc
 import Darwin
 #endif
 
-/// A mesh of separate processes on the suite's servers, with a database and a receiver of callbacks of its own.
+/// A mesh of separate processes on the suite's servers, with a database, a virtual host of the broker and a receiver
+/// of callbacks of its own.
 final class DistributedMesh: Sendable {
     let servers: MeshServers
     let client: MallaCall
@@ -65,7 +66,7 @@ final class DistributedMesh: Sendable {
         if holding { try HoldingService.write(to: folder) }
         let definitions = holding ? folder : MeshServers.root
         environment = MeshServers.environment.merging([
-            "DATABASE_URL": try await servers.makeDatabase(), "AMQP_URL": try servers.value("AMQP_URL"),
+            "DATABASE_URL": try await servers.makeDatabase(), "AMQP_URL": try await servers.makeVirtualHost(),
             "REDIS_URL": try servers.value("REDIS_URL"), "S3_ENDPOINT": try servers.value("S3_ENDPOINT"),
             "S3_BUCKET": try servers.value("S3_BUCKET"), "AWS_REGION_NAME": try servers.value("S3_REGION"),
             "AWS_ACCESS_KEY": try servers.value("S3_ACCESS_KEY"), "AWS_SECRET_KEY": try servers.value("S3_SECRET_KEY"),

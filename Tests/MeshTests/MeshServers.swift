@@ -79,8 +79,20 @@ struct MeshServers: Sendable {
             log: folder + "/psql.log"
         )
         try #require(status == 0, "psql could not make the database \(name): see \(folder)/psql.log")
-        return url.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/"
-            + name
+        return Self.url(url, to: name)
+    }
+
+    /// Makes a virtual host on the broker and returns its URL: no mesh gets what another has left behind.
+    func makeVirtualHost() async throws -> String {
+        let url = try value("AMQP_URL")
+        let name = "mesh-\(MeshID())"
+        try await Self.script("vhost", folder, name)
+        return Self.url(url, to: name)
+    }
+
+    /// The same server with another last part of the path.
+    private static func url(_ url: String, to name: String) -> String {
+        url.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/" + name
     }
 
     private static func script(_ words: String...) async throws {
