@@ -8,7 +8,7 @@
 FROM swift:6.3-bookworm AS build
 RUN apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends \
-        libcurl4-openssl-dev libhiredis-dev libpq-dev librabbitmq-dev libsqlite3-dev pkg-config \
+        libcurl4-openssl-dev libhiredis-dev libjemalloc-dev libpq-dev librabbitmq-dev libsqlite3-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The packages first: a change of our own sources does not fetch them again.
@@ -34,8 +34,8 @@ RUN python3 -m venv /opt/malla/venv \
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends \
-        ca-certificates libcurl4 libhiredis0.14 libpq5 librabbitmq4 libsqlite3-0 libstdc++6 \
-        python3 tzdata \
+        ca-certificates libcurl4 libhiredis0.14 libjemalloc2 libpq5 librabbitmq4 libsqlite3-0 \
+        libstdc++6 python3 tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/malla --create-home malla
 WORKDIR /opt/malla

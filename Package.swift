@@ -64,10 +64,13 @@ let package = Package(
         cLibrary("CHiredis", pkgConfig: "hiredis", apt: "libhiredis-dev"),
         cLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
         cLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
-        .systemLibrary(name: "CMalloc", path: "Sources/C/CMalloc"),
+        cLibrary("CJemalloc", pkgConfig: "jemalloc", apt: "libjemalloc-dev"),
 
         // Layer 1
-        .target(name: "Plumbing", dependencies: ["CMalloc", logging]),
+        .target(
+            name: "Plumbing",
+            dependencies: [.target(name: "CJemalloc", condition: .when(platforms: [.linux])), logging]
+        ),
 
         // Layer 2
         .target(name: "Workflow", dependencies: ["Plumbing", yams, crypto]),

@@ -6,6 +6,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# The services of the app `bench`, whose handlers are Malla's own.
+BENCH_SERVICES = ["echo-1", "echo-2", "echo-3"]
 
 
 def free_ports(count: int) -> int:
@@ -81,7 +84,7 @@ class Mesh:
         if definitions:
             self.environment.update(AI_SERVICE_TOKEN="overload-token", APPS_DIR=str(definitions / "apps"), SERVICES_DIR=str(definitions / "services"))
         names = [folder.name for folder in sorted((definitions or ROOT).joinpath("services").iterdir())]
-        self.services = names if definitions else ["echo-1", "echo-2", "echo-3"]
+        self.services = names if definitions else BENCH_SERVICES
         self.processes: "dict[str, subprocess.Popen[bytes]]" = {}
         self.ports: "dict[str, int]" = {}
         for role in ["app-api", "service-api"] + ["worker"] * workers + ["app-api"] * (app_apis - 1):
@@ -169,7 +172,7 @@ class Mesh:
 
 
 class Embedded(Mesh):
-    """All roles in one process, without a server."""
+    """All roles in one process, without a server; like a mesh of processes it runs no handler of Python beside the load."""
 
     def __init__(self, malla: str, folder: pathlib.Path) -> None:
         self.port = free_ports(3)
@@ -177,6 +180,10 @@ class Embedded(Mesh):
         environment = common_environment(self.port)
         for name in ("MARKETPLACE_CALLBACK", "DATABASE_URL", "AMQP_URL", "REDIS_URL", "S3_ENDPOINT"):
             environment.pop(name, None)
+        shutil.copytree(ROOT / "apps/bench", folder / "apps/bench")
+        for name in BENCH_SERVICES:
+            shutil.copytree(ROOT / "services" / name, folder / "services" / name)
+        environment.update(APPS_DIR=str(folder / "apps"), SERVICES_DIR=str(folder / "services"))
         log = open(folder / "dev.log", "wb")
         words = [malla, "dev", "--port", str(self.port), "--data", str(folder / "data")]
         self.processes = {"dev": subprocess.Popen(words, env=environment, stderr=log, stdout=log, cwd=ROOT)}

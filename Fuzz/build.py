@@ -133,13 +133,15 @@ def main():
         with open(file, encoding="utf-8") as text:
             imports |= set(re.findall(r"^(?:@testable )?(?:\w+ )?import (\w+)", text.read(), re.MULTILINE))
     flags = search_flags(targets)
-    # A module without an entry, CMalloc, is part of the C library.
-    libraries = {"CCurl": "-lcurl", "CRabbitMQ": "-lrabbitmq", "CHiredis": "-lhiredis", "CPostgres": "-lpq"}
+    libraries = {
+        "CCurl": "-lcurl", "CRabbitMQ": "-lrabbitmq", "CHiredis": "-lhiredis", "CPostgres": "-lpq",
+        "CJemalloc": "-ljemalloc",
+    }
     needed = ordered(sorted(imports & set(targets)), targets)
     newest, objects, links = 0, [], []
     for module in needed:
         if targets[module]["type"] == "system":
-            links += [libraries[module]] if module in libraries else []
+            links.append(libraries[module])
             continue
         newest = max(newest, compile_module(module, targets[module], flags, newest))
         objects.append(os.path.join(OUT, f"{module}.o"))

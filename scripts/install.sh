@@ -52,6 +52,7 @@ library hiredis libhiredis-dev "client for Redis"
 library libpq libpq-dev "client for PostgreSQL"
 library libcurl libcurl4-openssl-dev "HTTP transfers, S3, callbacks"
 library sqlite3 libsqlite3-dev "the embedded ledger"
+library jemalloc libjemalloc-dev "the allocator"
 command -v python3 >/dev/null || need python3 "runs the Python handlers"
 python3 -c 'import venv, ensurepip' 2>/dev/null || need python3-venv "an environment for the Python handlers"
 

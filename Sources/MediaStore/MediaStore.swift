@@ -2,9 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
-/// Bytes that arrive in chunks.
-public typealias ByteStream = AsyncThrowingStream<[UInt8], any Error>
-
 /// The port to the store of media.
 ///
 /// Originals lie under their SHA-256 and are never overwritten.

@@ -13,7 +13,8 @@ import Testing
     /// Folder (the longest match wins), target, layer.
     private static let targets: [(folder: String, target: String, layer: Int)] = [
         ("C/CRabbitMQ", "CRabbitMQ", 0), ("C/CHiredis", "CHiredis", 0), ("C/CPostgres", "CPostgres", 0),
-        ("C/CCurl", "CCurl", 0), ("C/CMalloc", "CMalloc", 0), ("Plumbing", "Plumbing", 1), ("Workflow", "Workflow", 2),
+        ("C/CCurl", "CCurl", 0), ("C/CJemalloc", "CJemalloc", 0),
+        ("Plumbing", "Plumbing", 1), ("Workflow", "Workflow", 2),
         ("BrokerClient", "BrokerClient", 3), ("Ledger", "Ledger", 3), ("ResultStore", "ResultStore", 3),
         ("MediaStore", "MediaStore", 3), ("HTTPTransfer", "HTTPTransfer", 3),
         ("BrokerClient/RabbitMQ", "BrokerRabbitMQ", 4), ("BrokerClient/InProcess", "BrokerInProcess", 4),
@@ -30,7 +31,7 @@ import Testing
     private static let roles = shared.union(["AppAPI", "ServiceAPI", "ServiceWorker"])
     private static let mayImportC: [String: String] = [
         "BrokerRabbitMQ": "CRabbitMQ", "ResultStoreRedis": "CHiredis", "LedgerPostgres": "CPostgres",
-        "HTTPTransfer": "CCurl", "Plumbing": "CMalloc",
+        "HTTPTransfer": "CCurl", "Plumbing": "CJemalloc",
     ]
 
     private static func files(in root: URL = sources) throws -> [(path: String, text: String)] {

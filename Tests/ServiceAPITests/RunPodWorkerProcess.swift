@@ -59,7 +59,7 @@ final class RunPodWorkerProcess: Sendable {
             ]
         ) { $1 }
         log = FileManager.default.temporaryDirectory.appendingPathComponent("malla-worker-\(UUID()).log").path
-        FileManager.default.createFile(atPath: log, contents: nil)
+        try Data().write(to: URL(filePath: log))
         let output = try #require(FileHandle(forWritingAtPath: log))
         process.standardOutput = output
         process.standardError = output

@@ -83,9 +83,7 @@ struct MediaRoutes: Sendable {
 
     /// Writes to a signed URL.
     func write(_ request: Request, _ context: MarketplaceContext) async throws -> Response {
-        // Safe: a stream that unfolds asks for one element at a time, and nobody else has the iterator.
-        nonisolated(unsafe) var iterator = request.body.makeAsyncIterator()
-        let bytes = ByteStream { try await iterator.next().map { Array($0.readableBytesView) } }
+        let bytes = ByteStream(reading: request.body.map { Array($0.readableBytesView) })
         do throws(MediaError) {
             let reference = try reference(of: request, as: "PUT")
             _ = try await marketplace.parts.media.store(

@@ -157,15 +157,8 @@ struct PayloadMedia: Sendable {
             if let length = head["content-length"].flatMap({ Int($0) }), length > settings.fetchLimit {
                 throw MediaError(.tooLarge, url)
             }
-            // Safe: a stream that unfolds asks for one element at a time, and nobody else has the iterator.
-            nonisolated(unsafe) var iterator = body.makeAsyncIterator()
-            let bytes = ByteStream {
-                // The store would call a broken source its own failure: remember whose it was.
-                do { return try await iterator.next() } catch {
-                    failure.withLock { $0 = error }
-                    throw error
-                }
-            }
+            // The store would call a broken source its own failure: remember whose it was.
+            let bytes = ByteStream(reading: body) { error in failure.withLock { $0 = error } }
             let stored = try await media.storeOriginal(
                 bytes,
                 contentType: head["content-type"] ?? "application/octet-stream",

@@ -45,8 +45,7 @@ struct MediaCalls: Sendable {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > settings.mediaLimit {
             return .problem(.contentTooLarge, "media of handlers has at most \(settings.mediaLimit) bytes")
         }
-        let body = RequestBytes(request.body)
-        let bytes = ByteStream { try await body.next() }
+        let bytes = ByteStream(reading: request.body.map { Array($0.readableBytesView) })
         let key = "derived/\(MeshID())/\(Self.fileName(route.query["name"] ?? ""))"
         let type = request.headers[.contentType] ?? "application/octet-stream"
         do {

@@ -3,8 +3,4 @@
  * Copyright 2026 the Malla authors
  */
 #pragma once
-/* mallopt(3) is not in Swift's Glibc. */
-#include <stdlib.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
+#include <jemalloc/jemalloc.h>
