@@ -137,13 +137,13 @@ final class Outbox: Sendable {
     func send(_ completion: Completion, of job: Job) {
         let message = Message(queue: QueueName.completions(of: job), body: completion.body, trace: job.trace)
         // What lies in the media store is not kept twice: a reader misses it and asks the ledger.
-        let hasResult = completion.failure == nil && completion.storedResult == nil
+        let isShared = settings.sharesResults && completion.failure == nil && completion.storedResult == nil
         let (mustStart, notice) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
             let wasNearlyFull = state.isNearlyFull
             state.letters[completion.lease] = Letter(
                 job: completion.job,
                 message: message,
-                result: hasResult ? completion.result.count : nil,
+                result: isShared ? completion.result.count : nil,
                 sendAgainAt: .now + settings.resendInterval
             )
             state.bytes += message.body.count

@@ -23,6 +23,9 @@ public struct WorkerSettings: Sendable {
     public var ticketHold: Duration = .milliseconds(500)
     /// How long temporary results live in the result store.
     public var resultTimeToLive: Duration = .seconds(3600)
+    /// Whether results of jobs go to the result store as well; the APIs have them from the completions, others read them
+    /// there.
+    public var sharesResults = true
     /// After how long a completion that is not settled is sent again; the pause doubles up to a minute.
     public var resendInterval: Duration = .seconds(5)
     /// Results above this many bytes travel as media references.

@@ -25,6 +25,14 @@ import Testing
         #expect(try await store.get(keys[99])?.count == 1000)
     }
 
+    @Test func valuesOfNothingCountAsWell() async throws {
+        let store = InProcessResultStore(capacity: 10_000)
+        let keys = (0..<100).map { _ in ResultKey(.task, MeshID()) }
+        store.put(keys.map { ($0, []) }, timeToLive: .seconds(60))
+        #expect(try await store.get(keys[0]) == nil)
+        #expect(try await store.get(keys[99]) == [])
+    }
+
     @Test(.needs(.redis), .timeLimit(.minutes(1))) func redisHonoursTheContract() async throws {
         let url = try #require(TestServers.redis)
         let settings = try #require(RedisSettings(url: url))

@@ -7,6 +7,7 @@ import Ledger
 import MallaTestKit
 import MediaStore
 import Plumbing
+import ResultStore
 import Synchronization
 import Testing
 import Workflow
@@ -46,6 +47,20 @@ extension ServiceWorkerTests {
         await worker.drain(timeout: .milliseconds(50))
         let job = try #require(try await fixture.inner.job(jobs[0].id)?.job)
         #expect(job.state == .waiting && job.failures == 0 && job.orphaned == 0)
+    }
+
+    @Test("A result goes to the result store as well, unless nobody else could read it there", arguments: [true, false])
+    func sharesResults(_ isShared: Bool) async throws {
+        let fixture = try await WorkerFixture()
+        let settled = try await fixture.settler()
+        let worker = fixture.worker(FunctionHandler { $0 }) { $0.sharesResults = isShared }
+        await worker.start()
+        try await fixture.add(1)
+        let done = try #require(await settled.first(1).first)
+        #expect(done.verdict == .applied(.succeeded))
+        let key = ResultKey(.job, done.completion.job, lease: done.completion.lease)
+        #expect(try await fixture.results.get(key) == (isShared ? Array("{\"n\":1}".utf8) : nil))
+        await worker.drain(timeout: .seconds(5))
     }
 
     @Test("A worker whose results had to wait takes jobs again as soon as they are gone")

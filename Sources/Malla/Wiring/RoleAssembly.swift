@@ -133,7 +133,8 @@ struct RoleAssembly {
     /// A worker for these services.
     func worker(_ services: [String: ServiceDefinition]) throws -> ServiceWorker {
         // Jobs of a remote service are claimed over HTTP, by nobody here.
-        let settings = try configuration.workerSettings(services.filter { $0.value.engine != .remote })
+        var settings = try configuration.workerSettings(services.filter { $0.value.engine != .remote })
+        settings.sharesResults = !parts.isAlone
         let making = EngineMaking(parts: parts, settings: configuration.engineSettings(), logger: telemetry.logger)
         return ServiceWorker(
             settings,

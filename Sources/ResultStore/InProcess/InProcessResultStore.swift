@@ -27,13 +27,15 @@ public final class InProcessResultStore: ResultStore {
     }
 
     private static let streamLength = 5000
+    /// About what a key takes besides its values, in bytes.
+    fileprivate static let keyBytes = 256
     private let state = Mutex(State())
     private let capacity: Int
 
     /// Makes an empty store.
     ///
-    /// - Parameter capacity: the bytes of values above which the oldest keys go.
-    public init(capacity: Int = 256 << 20) {
+    /// - Parameter capacity: the bytes above which the oldest keys go, with what each takes besides its values.
+    public init(capacity: Int = 64 << 20) {
         self.capacity = capacity
     }
 
@@ -137,7 +139,7 @@ extension InProcessResultStore.State {
     fileprivate mutating func insert(_ key: ResultKey, _ value: [UInt8], expiresAt: ContinuousClock.Instant) {
         entries[key] = .init(values: [(nextEntry, value)], expiresAt: expiresAt)
         nextEntry += 1
-        bytes += value.count
+        bytes += value.count + InProcessResultStore.keyBytes
         order.append(key)
     }
 
@@ -160,7 +162,7 @@ extension InProcessResultStore.State {
 
     fileprivate mutating func remove(_ key: ResultKey) {
         guard let entry = entries.removeValue(forKey: key) else { return }
-        bytes -= entry.values.reduce(0) { $0 + $1.value.count }
+        bytes -= entry.values.reduce(InProcessResultStore.keyBytes) { $0 + $1.value.count }
     }
 
     /// Throws out expired counters whenever their number has doubled, so that each addition pays a constant share.
