@@ -49,7 +49,7 @@ extension ServiceWorkerTests {
         #expect(job.state == .waiting && job.failures == 0 && job.orphaned == 0)
     }
 
-    @Test("A result goes to the result store as well, unless nobody else could read it there", arguments: [true, false])
+    @Test("A result goes to the result store as well, unless nobody else reads it there", arguments: [true, false])
     func sharesResults(_ isShared: Bool) async throws {
         let fixture = try await WorkerFixture()
         let settled = try await fixture.settler()
