@@ -12,7 +12,7 @@
 #   scripts/servers.sh down DIR NAME      stop one server (rabbit, redis, postgres, s3), keeping its data
 #   scripts/servers.sh up DIR NAME        start it again on the same port, wait until it answers
 #   scripts/servers.sh wipe DIR rabbit    remove the broker's data; it must be down
-#   scripts/servers.sh queues DIR         a line for each queue: its name, and its messages, ready and held
+#   scripts/servers.sh queues DIR         a line for each queue of the virtual host /: its name, and its messages
 #   scripts/servers.sh vhost DIR NAME     make a virtual host on the private broker
 #   scripts/servers.sh ctl DIR ARGS...    rabbitmqctl on the private broker
 #   scripts/servers.sh guard DIR PID START  wait for the end of a process, then end what was started in DIR

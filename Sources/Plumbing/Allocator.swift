@@ -14,12 +14,13 @@ internal import Glibc
 package enum Allocator {
     /// Has freed memory returned to the system after some seconds, also by a process that has nothing to do.
     ///
-    /// What an operator has set in `MALLOC_CONF` stays, see jemalloc(3); elsewhere than on Linux this does nothing.
+    /// What an operator says of `background_thread` in `MALLOC_CONF` stays, see jemalloc(3); elsewhere than on Linux this
+    /// does nothing.
     package static func returnFreedMemory() {
         #if os(Linux)
-        guard getenv("MALLOC_CONF") == nil else { return }
+        if let set = getenv("MALLOC_CONF"), String(cString: set).contains("background_thread") { return }
         var isOn = true
-        // One that is not taken, as under a sanitizer, leaves the allocator as it was.
+        // If it is not taken, memory is returned when something is allocated.
         _ = mallctl("background_thread", nil, nil, &isOn, MemoryLayout<Bool>.size)
         #endif
     }

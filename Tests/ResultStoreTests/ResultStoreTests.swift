@@ -25,6 +25,20 @@ import Testing
         #expect(try await store.get(keys[99])?.count == 1000)
     }
 
+    @Test func whatIsWrittenAgainTakesNoMoreAndStays() async throws {
+        let store = InProcessResultStore(capacity: 10_000)
+        let (first, again, stream) = (
+            ResultKey(.task, MeshID()), ResultKey(.progress, MeshID()), ResultKey(.events, MeshID())
+        )
+        store.put([(first, [0])], timeToLive: .seconds(60))
+        for number in 0..<1000 { store.put([(again, Array("\(number)".utf8))], timeToLive: .seconds(60)) }
+        #expect(try await store.get(first) == [0])
+        #expect(try await store.get(again) == Array("999".utf8))
+        // A stream of nothing fills it all the same, and then the oldest go.
+        for _ in 0..<1000 { store.append([], to: stream, timeToLive: .seconds(60)) }
+        #expect(try await store.get(first) == nil)
+    }
+
     @Test func valuesOfNothingCountAsWell() async throws {
         let store = InProcessResultStore(capacity: 10_000)
         let keys = (0..<100).map { _ in ResultKey(.task, MeshID()) }

@@ -126,6 +126,7 @@ extension SQLiteLedger {
                     StatementArguments(values)
                 )
                 try Self.deleteCallbacks(of: id, db)
+                try PayloadRows.delete(where: "task = ?", [id], db)
                 try db.run("DELETE FROM jobs WHERE task = ?", [id])
                 try db.run("DELETE FROM runs WHERE task = ?", [id])
                 try db.run("DELETE FROM tasks WHERE id = ?", [id])
@@ -140,6 +141,7 @@ extension SQLiteLedger {
             ) { try $0.some(try $0.meshID(0)).blob }
             for id in direct {
                 try Self.deleteCallbacks(of: id, db)
+                try PayloadRows.delete(where: "id = ?", [id], db)
                 try db.run("DELETE FROM jobs WHERE id = ?", [id])
             }
             return old.count + direct.count

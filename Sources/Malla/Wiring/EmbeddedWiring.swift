@@ -23,7 +23,7 @@ struct EmbeddedWiring: MeshParts {
     let media: any MediaStore
     let trustedHTTP: any HTTPTransferring
     let guardedHTTP: any HTTPTransferring
-    let isAlone = true
+    let keepsResultsToItself = true
     let signedMedia: (any SignedMedia)?
 
     /// Opens the parts.

@@ -23,8 +23,8 @@ protocol MeshParts: Sendable {
     var trustedHTTP: any HTTPTransferring { get }
     /// Calls clients' addresses, under the network rules.
     var guardedHTTP: any HTTPTransferring { get }
-    /// Whether nobody outside this process can read the parts.
-    var isAlone: Bool { get }
+    /// Whether nobody outside this process can read ``results``.
+    var keepsResultsToItself: Bool { get }
     /// What serves signed media URLs, when the media store does not.
     var signedMedia: (any SignedMedia)? { get }
 }

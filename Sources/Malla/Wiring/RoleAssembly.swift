@@ -134,7 +134,7 @@ struct RoleAssembly {
     func worker(_ services: [String: ServiceDefinition]) throws -> ServiceWorker {
         // Jobs of a remote service are claimed over HTTP, by nobody here.
         var settings = try configuration.workerSettings(services.filter { $0.value.engine != .remote })
-        settings.sharesResults = !parts.isAlone
+        settings.sharesResults = !parts.keepsResultsToItself
         let making = EngineMaking(parts: parts, settings: configuration.engineSettings(), logger: telemetry.logger)
         return ServiceWorker(
             settings,

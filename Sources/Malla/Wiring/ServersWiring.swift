@@ -23,7 +23,7 @@ struct ServersWiring: MeshParts {
     let media: any MediaStore
     let trustedHTTP: any HTTPTransferring
     let guardedHTTP: any HTTPTransferring
-    let isAlone = false
+    let keepsResultsToItself = false
     let signedMedia: (any SignedMedia)? = nil
 
     init(configuration: MeshConfiguration, logger: Logger) throws {

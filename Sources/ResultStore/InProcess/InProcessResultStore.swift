@@ -10,6 +10,11 @@ public final class InProcessResultStore: ResultStore {
     fileprivate struct Entry {
         var values: [(id: UInt64, value: [UInt8])]
         var expiresAt: ContinuousClock.Instant
+
+        /// About what it takes, in bytes.
+        var bytes: Int {
+            values.reduce(InProcessResultStore.keyBytes) { $0 + InProcessResultStore.bytes(of: $1.value) }
+        }
     }
 
     fileprivate struct State {
@@ -28,7 +33,7 @@ public final class InProcessResultStore: ResultStore {
 
     private static let streamLength = 5000
     /// About what a key takes besides its values, in bytes.
-    fileprivate static let keyBytes = 256
+    private static let keyBytes = 256
     private let state = Mutex(State())
     private let capacity: Int
 
@@ -43,13 +48,13 @@ public final class InProcessResultStore: ResultStore {
     public func put(_ entries: [(key: ResultKey, value: [UInt8])], timeToLive: Duration) {
         let expiresAt = ContinuousClock.now + timeToLive
         state.withLock { state in
-            for (key, value) in entries {
-                state.remove(key)
-                state.insert(key, value, expiresAt: expiresAt)
-            }
+            for (key, value) in entries { state.put(key, value, expiresAt: expiresAt) }
             state.shrink(to: capacity)
         }
     }
+
+    /// About what a value takes, in bytes.
+    fileprivate static func bytes(of value: [UInt8]) -> Int { value.count + 64 }
 
     /// Reads a result that has not expired.
     public func get(_ key: ResultKey) async throws(ResultStoreError) -> [UInt8]? {
@@ -136,11 +141,13 @@ extension InProcessResultStore.State {
         return entry
     }
 
-    fileprivate mutating func insert(_ key: ResultKey, _ value: [UInt8], expiresAt: ContinuousClock.Instant) {
-        entries[key] = .init(values: [(nextEntry, value)], expiresAt: expiresAt)
+    /// Writes the only value of a key; one that is there keeps its place among those that are thrown out.
+    fileprivate mutating func put(_ key: ResultKey, _ value: [UInt8], expiresAt: ContinuousClock.Instant) {
+        if let before = live(key) { bytes -= before.bytes } else { order.append(key) }
+        let entry = InProcessResultStore.Entry(values: [(nextEntry, value)], expiresAt: expiresAt)
+        entries[key] = entry
         nextEntry += 1
-        bytes += value.count + InProcessResultStore.keyBytes
-        order.append(key)
+        bytes += entry.bytes
     }
 
     fileprivate mutating func append(
@@ -149,20 +156,20 @@ extension InProcessResultStore.State {
         expiresAt: ContinuousClock.Instant,
         limit: Int
     ) {
-        guard live(key) != nil else { return insert(key, value, expiresAt: expiresAt) }
+        guard live(key) != nil else { return put(key, value, expiresAt: expiresAt) }
         entries[key]?.values.append((nextEntry, value))
         entries[key]?.expiresAt = expiresAt
         nextEntry += 1
-        bytes += value.count
+        bytes += InProcessResultStore.bytes(of: value)
         // The oldest go an eighth of the limit at a time: each going moves all that stay.
         guard let count = entries[key]?.values.count, count > limit + limit / 8 else { return }
-        bytes -= entries[key]?.values.prefix(count - limit).reduce(0) { $0 + $1.value.count } ?? 0
+        bytes -=
+            entries[key]?.values.prefix(count - limit).reduce(0) { $0 + InProcessResultStore.bytes(of: $1.value) } ?? 0
         entries[key]?.values.removeFirst(count - limit)
     }
 
     fileprivate mutating func remove(_ key: ResultKey) {
-        guard let entry = entries.removeValue(forKey: key) else { return }
-        bytes -= entry.values.reduce(InProcessResultStore.keyBytes) { $0 + $1.value.count }
+        if let entry = entries.removeValue(forKey: key) { bytes -= entry.bytes }
     }
 
     /// Throws out expired counters whenever their number has doubled, so that each addition pays a constant share.
