@@ -35,7 +35,6 @@ struct SQLiteMigrationTests {
     private static let older = """
         DROP TABLE definitions; DROP TABLE tasks; DROP TABLE runs; DROP TABLE jobs; DROP TABLE callbacks;
         DROP TABLE attempts; DROP TABLE workers; DROP TABLE swept; DROP TABLE documents; DROP TABLE fair_tails;
-        DROP TABLE payloads;
         DELETE FROM grdb_migrations WHERE identifier NOT LIKE '1-%' AND identifier NOT LIKE '2-%';
         \(SQLiteLedger.tables)
         \(SQLiteLedger.indexes)

@@ -17,13 +17,13 @@ enum JobRows {
         finished_at, error, trace, labels, lease_until
         """
     /// Everything, in the order of ``record(_:)``.
-    static let allColumns = "\(columns), \(PayloadRows.input), \(PayloadRows.result), usage"
+    static let allColumns = columns + ", input, result, usage"
 
     /// What only filters read.
     private static let searchColumns = "owner_service, owner_ref, task_type, model_profile, user, dedup_key"
     private static let insertion = """
-        INSERT INTO jobs (\(columns), input, result, usage, input_place, result_place, \(searchColumns), error_category)
-        VALUES (\(Array(repeating: "?", count: 40).joined(separator: ",")))
+        INSERT INTO jobs (\(allColumns), \(searchColumns), error_category)
+        VALUES (\(Array(repeating: "?", count: 38).joined(separator: ",")))
         """
     private static let change = """
         state = ?, lease = ?, worker = ?, attempt = ?, failures = ?, deaths = ?, orphaned = ?, run_after = ?,
@@ -90,8 +90,7 @@ enum JobRows {
             job.createdAt.microseconds, job.startedAt?.microseconds, job.finishedAt?.microseconds,
         ]
         values += [job.error?.blob, job.trace, labels.map { $0.json.bytes.blob }, job.leaseUntil?.microseconds]
-        let (input, result) = (try PayloadRows(keeping: record.input, db), try PayloadRows(keeping: record.result, db))
-        values += [input.inline ?? Data(), result.inline, record.usage?.blob, input.place, result.place]
+        values += [record.input.blob, record.result?.blob, record.usage?.blob]
         values += [labels?.ownerService, labels?.ownerRef, labels?.taskType, labels?.modelProfile]
         values += [user ?? labels?.user, labels?.dedupKey, job.error?.category.rawValue]
         try db.run(insertion, StatementArguments(values))
@@ -108,13 +107,8 @@ enum JobRows {
             values.append(job.id.blob)
             return try db.run("UPDATE jobs SET \(change) WHERE id = ?", StatementArguments(values))
         }
-        // A job has no result before this one: having one is an end.
-        let kept = try PayloadRows(keeping: result, db)
-        values += [kept.inline, kept.place, usage?.blob, job.id.blob]
-        try db.run(
-            "UPDATE jobs SET \(change), result = ?, result_place = ?, usage = ? WHERE id = ?",
-            StatementArguments(values)
-        )
+        values += [result?.blob, usage?.blob, job.id.blob]
+        try db.run("UPDATE jobs SET \(change), result = ?, usage = ? WHERE id = ?", StatementArguments(values))
     }
 
     /// Completes a job that was not read, if it runs under the update's lease.
@@ -122,16 +116,14 @@ enum JobRows {
     /// - Throws: ``LedgerError`` of code `conflict` if not.
     static func complete(_ update: SettleWrites.JobUpdate, _ db: Database) throws {
         let job = update.job
-        let result = try PayloadRows(keeping: update.result, db)
         try db.run(
             """
             UPDATE jobs SET state = 'succeeded', lease_until = NULL, run_after = NULL, error = NULL,
-                error_category = NULL, finished_at = ?, result = ?, result_place = ?, usage = coalesce(?, usage)
+                error_category = NULL, finished_at = ?, result = ?, usage = coalesce(?, usage)
             WHERE id = ? AND state = 'running' AND lease = ?
             """,
             [
-                job.finishedAt?.microseconds, result.inline, result.place, update.usage?.blob, job.id.blob,
-                job.lease?.blob,
+                job.finishedAt?.microseconds, update.result?.blob, update.usage?.blob, job.id.blob, job.lease?.blob,
             ]
         )
         guard db.changesCount == 1 else { throw LedgerError(.conflict, "job \(job.id) is not as it was") }

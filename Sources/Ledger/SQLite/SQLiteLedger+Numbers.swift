@@ -126,7 +126,6 @@ extension SQLiteLedger {
                     StatementArguments(values)
                 )
                 try Self.deleteCallbacks(of: id, db)
-                try PayloadRows.delete(where: "task = ?", [id], db)
                 try db.run("DELETE FROM jobs WHERE task = ?", [id])
                 try db.run("DELETE FROM runs WHERE task = ?", [id])
                 try db.run("DELETE FROM tasks WHERE id = ?", [id])
@@ -141,7 +140,6 @@ extension SQLiteLedger {
             ) { try $0.some(try $0.meshID(0)).blob }
             for id in direct {
                 try Self.deleteCallbacks(of: id, db)
-                try PayloadRows.delete(where: "id = ?", [id], db)
                 try db.run("DELETE FROM jobs WHERE id = ?", [id])
             }
             return old.count + direct.count

@@ -48,9 +48,6 @@ extension SQLiteLedger {
         migrator.registerMigration("3-jobs", foreignKeyChecks: .immediate) { db in
             try db.execute(sql: JobMigration.tables + JobMigration.copy + JobMigration.indexes)
         }
-        migrator.registerMigration("4-payloads", foreignKeyChecks: .immediate) { db in
-            try db.execute(sql: PayloadRows.tables)
-        }
         return migrator
     }
 

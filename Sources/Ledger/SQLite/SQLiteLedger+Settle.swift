@@ -165,17 +165,14 @@ extension SQLiteLedger {
             knownDefinitions.keep(settling.learned)
         }
         for id in needs.inputs {
-            let sql = "SELECT \(PayloadRows.input) FROM jobs WHERE id = ?"
-            let input = try db.first(sql, [id.blob]) { $0.bytes(0) } ?? nil
+            let input = try db.first("SELECT input FROM jobs WHERE id = ?", [id.blob]) { $0.bytes(0) } ?? nil
             settling.supply(inputs: [id: input ?? []])
         }
         for (task, stage) in needs.outputs {
+            // The lengths lie in the rows' heads, so nothing of the results is read for this.
             let bytes =
                 try db.first(
-                    """
-                    SELECT sum(\(PayloadRows.resultLength)) FROM jobs
-                    WHERE task = ? AND stage = ? AND state = 'succeeded'
-                    """,
+                    "SELECT sum(length(result)) FROM jobs WHERE task = ? AND stage = ? AND state = 'succeeded'",
                     [task.blob, stage]
                 ) { $0[0] as Int? } ?? nil
             if let bytes, bytes > settling.maxOutputBytes {
@@ -189,7 +186,7 @@ extension SQLiteLedger {
     private func output(_ task: TaskID, _ stage: Int, _ db: Database) throws -> StageOutput {
         // A cancelled item has no entry: it counts as null.
         let sql = """
-            SELECT item, state, \(PayloadRows.result), error FROM jobs
+            SELECT item, state, result, error FROM jobs
             WHERE task = ? AND stage = ? AND state IN ('succeeded', 'failed', 'timed_out')
             """
         let entries = try db.rows(sql, [task.blob, stage]) { row -> StageOutput.Entry in
