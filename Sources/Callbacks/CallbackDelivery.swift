@@ -76,14 +76,13 @@ public struct CallbackDelivery: Sendable {
         )
         let (state, wait) = Self.next(after: verdict, attempts: number, CallbackSchedule.of(callback, retries: retries))
         Counter(label: "malla_callback_attempts_total", dimensions: [("outcome", verdict.outcome)]).increment()
-        logger.info(
-            "callback attempted",
-            metadata: [
-                LogKey.callback: "\(callback.id)", LogKey.task: "\(callback.task)", LogKey.attempt: "\(number)",
-                "malla.state": "\(state.rawValue)", "http.response.status_code": "\(verdict.status ?? 0)",
-                LogKey.error: "\(verdict.error ?? "")",
-            ]
-        )
+        var metadata: Logger.Metadata = [
+            LogKey.callback: "\(callback.id)", LogKey.task: "\(callback.task)", LogKey.attempt: "\(number)",
+            "malla.state": "\(state.rawValue)",
+        ]
+        if let status = verdict.status { metadata["http.response.status_code"] = "\(status)" }
+        if let error = verdict.error { metadata[LogKey.error] = "\(error)" }
+        logger.info("callback attempted", metadata: metadata)
         do {
             try await records.submit((attempt, state, wait))
         } catch {

@@ -183,7 +183,7 @@ public protocol Ledger: Sendable {
     /// One job with its payloads; nil when there is none.
     func job(_ id: JobID) async throws(LedgerError) -> JobRecord?
 
-    /// The numbers per user and method.
+    /// The numbers of each method: of the user, or else of each user and of all together, in no order.
     func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers]
 
     /// The workers that have a row: those that beat, and those that fell silent within the last ten minutes.

@@ -24,10 +24,10 @@ public struct NumbersQuery: Sendable {
     }
 }
 
-/// The numbers of one user and method; tasks that retention has deleted are still counted.
+/// The numbers of one method, of one user or of all; tasks that retention has deleted are still counted.
 public struct Numbers: Sendable, Hashable {
-    /// The user.
-    public var user: String
+    /// The user; nil for all users together, whose percentiles can't be told from those of each.
+    public var user: String?
     /// The method.
     public var method: String
     /// Accepted and no job claimed yet.
@@ -48,7 +48,7 @@ public struct Numbers: Sendable, Hashable {
     public var p95Milliseconds: Double?
 
     /// Makes empty numbers.
-    public init(user: String, method: String) {
+    public init(user: String?, method: String) {
         self.user = user
         self.method = method
     }

@@ -31,6 +31,14 @@ extension LedgerContract {
             )
             try require(ada.p50Milliseconds != nil && ada.p95Milliseconds != nil, "no percentiles")
             try requireEqual(before.first { $0.user == "bob" }?.pending, 1, "bob's pending tasks")
+            let all = try unwrap(before.first { $0.user == nil && $0.method == "fan-all" }, "everyone's numbers")
+            try requireEqual(
+                [all.running, all.succeeded, all.failed, all.cancelled],
+                [1, 1, 1, 1],
+                "everyone's numbers"
+            )
+            try requireEqual(all.p95Milliseconds, ada.p95Milliseconds, "everyone's percentile, which is ada's alone")
+            try requireEqual(before.first { $0.user == nil && $0.method == "chain" }?.pending, 1, "everyone's pending")
             let bobs = try await fixture.ledger.numbers(NumbersQuery(app: LedgerFixture.app, user: "bob"))
             try requireEqual(bobs.map(\.user), ["bob"], "numbers of one user")
             let past = try await fixture.ledger.numbers(

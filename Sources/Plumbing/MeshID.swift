@@ -61,16 +61,14 @@ public struct MeshID: Sendable, Hashable, Comparable {
     /// Makes an id from its 16 bytes; nil when there are not 16.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 16 else { return nil }
-        let high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-        let low = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        for byte in bytes { (high, low) = (high << 8 | low >> 56, low << 8 | UInt64(byte)) }
         self.init(high: high, low: low)
     }
 
     /// The id's 16 bytes in network order.
     public var bytes: [UInt8] {
-        let shifts = stride(from: UInt64(56), through: 0, by: -8)
-        return shifts.map { UInt8(truncatingIfNeeded: high >> $0) }
-            + shifts.map { UInt8(truncatingIfNeeded: low >> $0) }
+        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { [UInt8]($0) }
     }
 
     /// Orders ids as PostgreSQL orders its `uuid`: by bytes.

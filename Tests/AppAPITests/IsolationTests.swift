@@ -99,6 +99,38 @@ import Workflow
         }
     }
 
+    @Test func methodsOfOneNameInTwoAppsAreCountedApart() async throws {
+        let fixture = try await AccessMatrixTests.fixture()
+        try await fixture.serve { client in
+            _ = try await AccessMatrixTests.prepare(fixture, client)
+            let body: JSON = ["method": "chain", "payload": ["n": 1]]
+            #expect(try await client.send(.post, "/second/call", body).status == 200)
+            func methods(_ path: String, role: String? = nil) async throws -> [String: Int?] {
+                let response = try await client.send(.get, path, role: role).json["response"]
+                let members = response?["methods"]?.object?.members ?? []
+                return Dictionary(uniqueKeysWithValues: members.map { ($0, $1["numRequestSuccess"]?.int) })
+            }
+            #expect(try await methods("/stats") == ["contract/chain": 1, "second/chain": 0])
+            #expect(try await methods("/stats", role: "admin") == ["contract/chain": 1, "second/chain": 0])
+            #expect(try await methods("/second/stats") == ["chain": 0])
+        }
+    }
+
+    @Test func aTaskWhoseAppIsNotServedIsNotCalledUnknown() async throws {
+        let both = try await MarketplaceFixture(withSecondApp: true)
+        let one = try await MarketplaceFixture(parts: { $0.ledger = both.ledger })
+        try await both.serve { client in
+            let body: JSON = ["method": "own", "payload": ["n": 1]]
+            let task = try await client.send(.post, "/second/call", body, user: "ann").task
+            try await one.serve { client in
+                let own = try await client.send(.get, "/result/\(task)", user: "ann")
+                #expect(own.status == 404 && own.reason.contains("'second', which is not served here"), "\(own.reason)")
+                let foreign = try await client.send(.get, "/result/\(task)", user: "bob")
+                #expect(foreign.status == 404 && !foreign.reason.contains("second"), "\(foreign.reason)")
+            }
+        }
+    }
+
     @Test func uploadsOfAnAppsTokenLieApart() async throws {
         let fixture = try await AccessMatrixTests.fixture()
         try await fixture.serve { client in

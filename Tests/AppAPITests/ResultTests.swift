@@ -105,6 +105,9 @@ import Workflow
             #expect(named.json["response"]?["numRequestPending"] == 1)
             let all = try await client.send(.post, "/stats", user: "root", role: "admin")
             #expect(all.json["response"]?["users"]?.array?.count == 2)
+            let chain = try #require(all.json["response"]?["methods"]?["chain"])
+            #expect(chain["numRequestSuccess"] == 1 && chain["numRequestPending"] == 1)
+            #expect(chain["durationMs"]?["p50"]?.double != nil && chain["durationMs"]?["p95"]?.double != nil)
             let range = "from=2999-01-01T00:00:00Z&to=2999-01-02T00:00:00Z"
             #expect(
                 try await client.send(.get, "/stats?\(range)").json["response"]?["numRequestSuccess"] == 0

@@ -154,7 +154,7 @@ import Workflow
             _ = try await client.call(user: "ann")
             #expect(try await keeping.numbers(query).map(\.pending) == [1])
             #expect(try await fresh.numbers(query).map(\.pending) == [2])
-            #expect(try await keeping.numbers(NumbersQuery(app: "contract", user: nil)).map(\.pending) == [2])
+            #expect(try await keeping.numbers(NumbersQuery(app: "contract", user: nil)).map(\.pending) == [2, 2])
             await fixture.ledger.close()
             await #expect(throws: LedgerError.self) { try await fresh.numbers(query) }
         }

@@ -38,15 +38,38 @@ struct CommandTests {
             environment: [
                 "RETENTION_DAYS": "99999999999999999", "APP_API_PORT": "http", "RABBITMQ_QUEUE_TYPE": "fast",
                 "S3_ENDPOINT": "nowhere", "DATABASE_URL": "mysql://malla:geheim@db/malla",
-            ]
+                "CALLBACK_SECRET": "geheim", "MALLA_PYTHON": "/nowhere/python3",
+            ].merging(needed) { $1 }
         )
         #expect(ended.code == 78, "\(ended.text)")
-        for name in ["RETENTION_DAYS", "APP_API_PORT", "RABBITMQ_QUEUE_TYPE", "S3_ENDPOINT", "DATABASE_URL"] {
+        for name in [
+            "RETENTION_DAYS", "APP_API_PORT", "RABBITMQ_QUEUE_TYPE", "S3_ENDPOINT", "DATABASE_URL", "CALLBACK_SECRET",
+            "MALLA_PYTHON",
+        ] {
             #expect(ended.text.contains(name), "\(name) is not named:\n\(ended.text)")
         }
         // `check` goes on to the definitions.
-        #expect(ended.lines == 5 || role == "check", "\(ended.text)")
+        #expect(ended.lines == 7 || role == "check", "\(ended.text)")
         #expect(!ended.text.contains("geheim"), "\(ended.text)")
+    }
+
+    @Test func allThatARoleNeedsIsNamedAtOnce() async throws {
+        let nothing = ["MARKETPLACE_TOKEN": "", "MESH_TOKEN": "", "AWS_ACCESS_KEY": "", "AWS_SECRET_KEY": ""]
+        for (role, names) in [
+            ("app-api", ["MARKETPLACE_TOKEN", "MESH_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"]),
+            ("service-api", ["MESH_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"]),
+            ("worker", ["AWS_ACCESS_KEY", "AWS_SECRET_KEY"]),
+        ] {
+            let ended = try await malla(role, environment: nothing)
+            #expect(ended.code == 78 && ended.lines == names.count, "\(ended.text)")
+            for name in names { #expect(ended.text.contains("\(name) is not set"), "\(ended.text)") }
+            let checked = try await malla("check", environment: nothing)
+            #expect(checked.code == 0, "\(checked.text)")
+            #expect(
+                checked.text.contains("malla \(role): would not start without \(names.joined(separator: ", "))\n"),
+                "\(checked.text)"
+            )
+        }
     }
 
     @Test func aWrongCommandLineEndsWith64() async throws {
@@ -92,9 +115,27 @@ struct CommandTests {
         for role in ["check", "app-api", "dev"] {
             let ended = try await malla(role, "--help", environment: definitions(folder))
             #expect(ended.code == 0)
-            let refused = try await malla(role, environment: definitions(folder).merging(tokens) { $1 })
+            let refused = try await malla(role, environment: definitions(folder).merging(needed) { $1 })
             #expect(refused.code == 78, "\(role): \(refused.text)")
             #expect(refused.text.contains("app.yaml:\(line)") && refused.text.contains("frist"), "\(refused.text)")
+        }
+    }
+
+    @Test func checkSaysWhatAServicesCommandLacks() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "malla-definitions-\(MeshID())").path()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try HoldingService.write(to: folder)
+        let file = folder + "/services/hold/service.yaml"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        let command = try #require(text.split(separator: "\n").first { $0.contains("command:") })
+        for (words, said) in [
+            ("[python3, nofile.py]", "no file 'nofile.py'"), ("[noprogram]", "no program 'noprogram'"),
+        ] {
+            let indent = command.prefix { $0 == " " }
+            try text.replacing(command, with: "\(indent)command: \(words)")
+                .write(toFile: file, atomically: true, encoding: .utf8)
+            let ended = try await malla("check", environment: definitions(folder))
+            #expect(ended.code == 0 && ended.text.contains("service hold: there is \(said)"), "\(ended.text)")
         }
     }
 
@@ -109,6 +150,7 @@ struct CommandTests {
     }
 
     private let tokens = ["MARKETPLACE_TOKEN": "t", "MESH_TOKEN": "m"]
+    private var needed: [String: String] { tokens.merging(["AWS_ACCESS_KEY": "a", "AWS_SECRET_KEY": "s"]) { $1 } }
 
     private func definitions(_ folder: String) -> [String: String] {
         ["APPS_DIR": folder + "/apps", "SERVICES_DIR": folder + "/services"]

@@ -93,7 +93,8 @@ struct Marketplace: Sendable {
         do throws(LedgerError) { view = try await parts.ledger.task(id) } catch {
             throw refusal(of: error)
         }
-        guard let view, isVisible(view.task, caller, app) else { throw Self.unknownTask(id).of(app?.name) }
+        guard let view else { throw Self.unknownTask(id).of(app?.name) }
+        do throws(MarketplaceRefusal) { try requireVisible(view.task, caller, app) } catch { throw error.of(app?.name) }
         return view
     }
 
@@ -116,11 +117,18 @@ struct Marketplace: Sendable {
         catalog.names.filter(caller.opens).compactMap { catalog.apps[$0] }
     }
 
-    /// Whether a task is one of these apps and this caller may see it.
-    func isVisible(_ task: TaskRecord, _ caller: CallerIdentity, _ app: AppDefinition?) -> Bool {
-        caller.maySee(task.user) && caller.opens(task.app)
-            && (app.map { $0.name == task.app } ?? (catalog.apps[task.app] != nil))
+    /// Checks that a task is one of these apps and that this caller may see it.
+    ///
+    /// - Throws: a refusal, which tells of an app that is not served here only whoever may know of it.
+    func requireVisible(_ task: TaskRecord, _ caller: CallerIdentity, _ app: AppDefinition?) throws(MarketplaceRefusal)
+    {
+        guard caller.maySee(task.user), caller.opens(task.app), app == nil || app?.name == task.app else {
+            throw Self.unknownTask(task.id)
+        }
+        guard catalog.apps[task.app] != nil else {
+            throw .notFound("the task is one of the app '\(task.app)', which is not served here")
+        }
     }
 
-    static func unknownTask(_ id: TaskID) -> MarketplaceRefusal { .notFound("there is no task '\(id)'") }
+    private static func unknownTask(_ id: TaskID) -> MarketplaceRefusal { .notFound("there is no task '\(id)'") }
 }

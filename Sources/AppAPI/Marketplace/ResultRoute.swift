@@ -37,7 +37,7 @@ struct ResultRoute: Sendable {
         let id = try marketplace.taskID(text)
         let cached = await cached(id)
         if let cached {
-            guard marketplace.isVisible(cached.task, caller, app) else { throw Marketplace.unknownTask(id) }
+            try marketplace.requireVisible(cached.task, caller, app)
             // Written at the end of the run it lacks the stages; the ledger has them.
             if cached.stages != nil { return try await answer.envelope(cached) }
         }

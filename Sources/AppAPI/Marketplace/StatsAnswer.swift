@@ -6,31 +6,45 @@ import Ledger
 import Workflow
 
 /// The numbers as `/stats` tells them.
-enum StatsAnswer {
+struct StatsAnswer {
+    /// Each method's numbers by the name that it has here: `app/method` where several of the apps have one of that name.
+    private var methods: [(name: String, numbers: Numbers)] = []
+
+    /// Takes the numbers of each app, also of methods that it no longer has.
+    init(_ apps: [(app: AppDefinition, numbers: [Numbers])]) {
+        let having = apps.flatMap { app, numbers in Set(app.methods.keys).union(numbers.map(\.method)) }
+            .reduce(into: [:]) { $0[$1, default: 0] += 1 }
+        for (app, numbers) in apps {
+            methods += numbers.map { (having[$0.method] == 1 ? $0.method : "\(app.name)/\($0.method)", $0) }
+        }
+        methods.sort { $0.name < $1.name }
+    }
+
+    /// The answer as JSON.
+    ///
     /// - Parameter user: whose they are; nil lists all users.
-    static func json(_ rows: [Numbers], user: String?) -> JSON {
-        var answer = totals(rows)
-        answer.append(("methods", methods(rows)))
+    func json(of user: String?) -> JSON {
+        var answer = members(of: user)
         if let user {
             answer.append(("userId", .string(user)))
         } else {
-            let users = Dictionary(grouping: rows, by: \.user).sorted { $0.key < $1.key }
-            answer.append(
-                (
-                    "users",
-                    .array(
-                        users.map { name, rows in
-                            .object(
-                                JSONObject(
-                                    [("userId", .string(name))] + totals(rows) + [("methods", methods(rows))]
-                                )
-                            )
-                        }
-                    )
-                )
-            )
+            let users = Set(methods.compactMap(\.numbers.user)).sorted()
+            let each = users.map { JSON.object(JSONObject([("userId", .string($0))] + members(of: $0))) }
+            answer.append(("users", .array(each)))
         }
         return .object(JSONObject(answer))
+    }
+
+    private func members(of user: String?) -> [(String, JSON)] {
+        let methods = methods.filter { $0.numbers.user == user }
+        let each = methods.map { name, numbers -> (String, JSON) in
+            let duration: JSON = [
+                "p50": numbers.p50Milliseconds.map { .number(JSONNumber($0)) } ?? .null,
+                "p95": numbers.p95Milliseconds.map { .number(JSONNumber($0)) } ?? .null,
+            ]
+            return (name, .object(JSONObject(Self.totals([numbers]) + [("durationMs", duration)])))
+        }
+        return Self.totals(methods.map(\.numbers)) + [("methods", .object(JSONObject(each)))]
     }
 
     private static func totals(_ rows: [Numbers]) -> [(String, JSON)] {
@@ -40,22 +54,5 @@ enum StatsAnswer {
             ("numRequestPending", sum(\.pending)), ("numRequestRunning", sum(\.running)),
             ("numRequestCancelled", sum(\.cancelled)), ("numRequestTimedOut", sum(\.timedOut)),
         ]
-    }
-
-    private static func methods(_ rows: [Numbers]) -> JSON {
-        let methods = Dictionary(grouping: rows, by: \.method).sorted { $0.key < $1.key }
-        return .object(
-            JSONObject(
-                methods.map { name, rows in
-                    // A percentile of several users' numbers can't be told from theirs: it is left out then.
-                    let only = rows.count == 1 ? rows.first : nil
-                    let duration: JSON = [
-                        "p50": only?.p50Milliseconds.map { .number(JSONNumber($0)) } ?? .null,
-                        "p95": only?.p95Milliseconds.map { .number(JSONNumber($0)) } ?? .null,
-                    ]
-                    return (name, .object(JSONObject(totals(rows) + [("durationMs", duration)])))
-                }
-            )
-        )
     }
 }

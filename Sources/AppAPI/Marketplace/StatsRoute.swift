@@ -27,10 +27,10 @@ struct StatsRoute: Sendable {
             }
             let query = try Query(body: body, request: request)
             let user = try subject(of: query, caller)
-            let apps = app.map { [$0.name] } ?? marketplace.apps(of: caller).map(\.name)
-            var rows: [Numbers] = []
-            for app in apps {
-                rows += try await numbers(NumbersQuery(app: app, user: user, from: query.from, to: query.to))
+            var numbers: [(app: AppDefinition, numbers: [Numbers])] = []
+            for app in app.map({ [$0] }) ?? marketplace.apps(of: caller) {
+                let query = NumbersQuery(app: app.name, user: user, from: query.from, to: query.to)
+                numbers.append((app, try await self.numbers(query)))
             }
             return Response(
                 json: marketplace.writer.envelope(
@@ -38,7 +38,7 @@ struct StatsRoute: Sendable {
                     traceID: context.trace.traceID,
                     duration: nil,
                     isImmediate: true,
-                    response: StatsAnswer.json(rows, user: user),
+                    response: StatsAnswer(numbers).json(of: user),
                     code: .success,
                     reason: "success",
                     app: app?.name

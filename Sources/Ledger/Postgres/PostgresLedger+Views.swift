@@ -38,7 +38,7 @@ extension PostgresLedger {
 
     // MARK: Numbers
 
-    /// The numbers per user and method: of the tasks that are there, and of those swept, by the day of acceptance.
+    /// The numbers of each method: of the tasks that are there, and of those swept, by the day of acceptance.
     public func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers] {
         var parameters: [any PostgresParameter] = [query.app, query.from, query.to]
         if let user = query.user { parameters.append(user) }
@@ -50,9 +50,9 @@ extension PostgresLedger {
             ],
             on: durable
         )
-        var numbers: [[String]: Numbers] = [:]
+        var numbers: [[String?]: Numbers] = [:]
         let live = try rows[0].map { row throws(LedgerError) in
-            var numbers = Numbers(user: try row.text(), method: try row.text())
+            var numbers = Numbers(user: try row.textIfAny(), method: try row.text())
             numbers.pending = try row.int()
             numbers.running = try row.int()
             try Self.addEnds(&row, to: &numbers)
@@ -62,13 +62,13 @@ extension PostgresLedger {
         }
         for entry in live { numbers[[entry.user, entry.method]] = entry }
         let swept = try rows[1].map { row throws(LedgerError) in
-            let (user, method) = (try row.text(), try row.text())
+            let (user, method) = (try row.textIfAny(), try row.text())
             var sum = numbers[[user, method]] ?? Numbers(user: user, method: method)
             try Self.addEnds(&row, to: &sum)
             return sum
         }
         for entry in swept { numbers[[entry.user, entry.method]] = entry }
-        return numbers.values.sorted { ($0.user, $0.method) < ($1.user, $1.method) }
+        return Array(numbers.values)
     }
 
     private static func addEnds(_ row: inout PostgresRow, to numbers: inout Numbers) throws(LedgerError) {
@@ -115,7 +115,7 @@ extension PostgresLedger {
     )
 
     /// The sub-select per open task stops at the first job that was ever claimed.
-    private static func live(_ name: String, _ filter: String) -> PostgresStatement {
+    private static func live(_ name: String, _ filter: String, _ groups: String) -> PostgresStatement {
         PostgresStatement(
             name,
             """
@@ -135,12 +135,12 @@ extension PostgresLedger {
                 WHERE app = $1::text AND ($2::timestamptz IS NULL OR created_at >= $2::timestamptz)
                     AND ($3::timestamptz IS NULL OR created_at < $3::timestamptz)\(filter)
             ) task
-            GROUP BY user_id, method
+            GROUP BY \(groups)
             """
         )
     }
 
-    private static func swept(_ name: String, _ filter: String) -> PostgresStatement {
+    private static func swept(_ name: String, _ filter: String, _ groups: String) -> PostgresStatement {
         PostgresStatement(
             name,
             """
@@ -150,13 +150,17 @@ extension PostgresLedger {
             WHERE app = $1::text
                 AND ($2::timestamptz IS NULL OR day >= ($2::timestamptz AT TIME ZONE 'UTC')::date)
                 AND ($3::timestamptz IS NULL OR day <= ($3::timestamptz AT TIME ZONE 'UTC')::date)\(filter)
-            GROUP BY user_id, method
+            GROUP BY \(groups)
             """
         )
     }
 
-    private static let live = live("live", "")
-    private static let liveOfUser = live("live_of_user", " AND user_id = $4::text")
-    private static let swept = swept("swept", "")
-    private static let sweptOfUser = swept("swept_of_user", " AND user_id = $4::text")
+    private static let ofUser = (filter: " AND user_id = $4::text", groups: "user_id, method")
+    /// Of each user, and with NULL as the user of all together.
+    private static let ofAll = (filter: "", groups: "GROUPING SETS ((user_id, method), (method))")
+
+    private static let live = live("live", ofAll.filter, ofAll.groups)
+    private static let liveOfUser = live("live_of_user", ofUser.filter, ofUser.groups)
+    private static let swept = swept("swept", ofAll.filter, ofAll.groups)
+    private static let sweptOfUser = swept("swept_of_user", ofUser.filter, ofUser.groups)
 }

@@ -39,7 +39,7 @@ enum CallbackRows {
             url: try row.some(row[3] as String?),
             isTrusted: try row.some(row[4] as Bool?),
             headers: headers,
-            body: row.bytes(10) ?? [],
+            body: try row.bytes(10) ?? [],
             dueAt: try row.some(row.moment(8)),
             createdAt: try row.some(row.moment(9))
         )

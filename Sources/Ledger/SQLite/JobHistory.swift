@@ -66,7 +66,7 @@ enum JobHistory {
 
     /// The attempts of a job, oldest first.
     static func read(_ job: JobID, _ db: Database) throws -> [AttemptRecord] {
-        let bytes = try db.first("SELECT history FROM jobs WHERE id = ?", [job.blob]) { $0.bytes(0) } ?? nil
+        let bytes = try db.first("SELECT history FROM jobs WHERE id = ?", [job.blob]) { try $0.bytes(0) } ?? nil
         guard let bytes else { return [] }
         do {
             return (try JSON(parsing: bytes).array ?? []).compactMap(decode)

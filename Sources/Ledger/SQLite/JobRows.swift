@@ -68,7 +68,12 @@ enum JobRows {
     }
 
     static func record(_ row: Row) throws -> JobRecord {
-        JobRecord(job: try job(row), input: row.bytes(28) ?? [], result: row.bytes(29), usage: row.bytes(30))
+        JobRecord(
+            job: try job(row),
+            input: try row.bytes(28) ?? [],
+            result: try row.bytes(29),
+            usage: try row.bytes(30)
+        )
     }
 
     static func find(_ id: JobID, _ db: Database) throws -> Job? {

@@ -29,7 +29,7 @@ struct JobSums {
             if state == .succeeded, let end = row.moment(6) { runs.append((end - start).wholeMicroseconds) }
         }
         // What a handler says of its use is its own; what can't be read counts as nothing.
-        if let bytes = row.bytes(7), let json = try? JSON(parsing: bytes) { add(JobUsage(json: json)) }
+        if let bytes = try row.bytes(7), let json = try? JSON(parsing: bytes) { add(JobUsage(json: json)) }
     }
 
     private mutating func add(_ usage: JobUsage) {

@@ -11,7 +11,7 @@ extension LedgerError {
         switch error {
         case let error as LedgerError: self = error
         case let error as DatabaseError:
-            self.init(Self.code(of: error), "SQLite: \(error.message ?? "") (\(error.resultCode))")
+            self.init(Self.code(of: error), "SQLite: \(error.message ?? "") (\(error.extendedResultCode.rawValue))")
         case is CancellationError: self.init(.unavailable, "the call was cancelled")
         default: self.init(.corrupt, "\(error)")
         }

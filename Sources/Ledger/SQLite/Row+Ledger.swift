@@ -10,8 +10,8 @@ import Workflow
 
 // Columns are read by their number: a name would be looked up in every row. STRICT tables hold the types.
 extension Row {
-    func bytes(_ index: Int) -> [UInt8]? {
-        (self[index] as Data?).map { [UInt8]($0) }
+    func bytes(_ index: Int) throws -> [UInt8]? {
+        try withUnsafeData(atIndex: index) { data in data.map { [UInt8]($0) } }
     }
 
     func moment(_ index: Int) -> Timestamp? {
@@ -19,9 +19,11 @@ extension Row {
     }
 
     func meshID(_ index: Int) throws -> MeshID? {
-        guard let data = self[index] as Data? else { return nil }
-        guard let id = MeshID(bytes: data) else { throw LedgerError(.corrupt, "an id of \(data.count) bytes") }
-        return id
+        try withUnsafeData(atIndex: index) { data in
+            guard let data else { return nil }
+            guard let id = MeshID(bytes: data) else { throw LedgerError(.corrupt, "an id of \(data.count) bytes") }
+            return id
+        }
     }
 
     /// A value that the schema says is there.
@@ -31,7 +33,7 @@ extension Row {
     }
 
     func jobError(_ index: Int) throws -> JobError? {
-        guard let bytes = bytes(index) else { return nil }
+        guard let bytes = try bytes(index) else { return nil }
         do {
             guard let error = JobError(json: try JSON(parsing: bytes)) else {
                 throw LedgerError(.corrupt, "an error of no known category")
@@ -43,7 +45,7 @@ extension Row {
     }
 
     func labels(_ index: Int) throws -> JobLabels? {
-        guard let bytes = bytes(index) else { return nil }
+        guard let bytes = try bytes(index) else { return nil }
         do {
             return JobLabels(json: try JSON(parsing: bytes))
         } catch {

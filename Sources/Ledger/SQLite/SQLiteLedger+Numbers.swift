@@ -9,7 +9,7 @@ public import Plumbing
 import Workflow
 
 extension SQLiteLedger {
-    /// The numbers per user and method; what retention deleted counts by the hour it was accepted in.
+    /// The numbers of each method; what retention deleted counts by the hour it was accepted in.
     public func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers] {
         try await read { db in
             var sums: [UserMethod: Numbers] = [:]
@@ -29,11 +29,10 @@ extension SQLiteLedger {
                 Self.count
             )
             for (key, state, hasStarted, count) in living + swept {
-                sums[key, default: Numbers(user: key.user, method: key.method)].add(
-                    count,
-                    state,
-                    hasStarted: hasStarted
-                )
+                for key in key.andOfAll(query) {
+                    sums[key, default: Numbers(user: key.user, method: key.method)]
+                        .add(count, state, hasStarted: hasStarted)
+                }
             }
             var durations: [UserMethod: [Int64]] = [:]
             let cursor = try Row.fetchCursor(
@@ -45,20 +44,26 @@ extension SQLiteLedger {
                 arguments: StatementArguments(values)
             )
             while let row = try cursor.next() {
-                let key = UserMethod(user: row[0], method: row[1])
-                durations[key, default: []].append(row[2])
+                for key in UserMethod(user: row[0], method: row[1]).andOfAll(query) {
+                    durations[key, default: []].append(row[2])
+                }
             }
             for (key, sorted) in durations {
                 sums[key]?.p50Milliseconds = Self.percentile(0.5, of: sorted)
                 sums[key]?.p95Milliseconds = Self.percentile(0.95, of: sorted)
             }
-            return sums.values.sorted { ($0.user, $0.method) < ($1.user, $1.method) }
+            return Array(sums.values)
         }
     }
 
     private struct UserMethod: Hashable {
-        var user: String
+        var user: String?
         var method: String
+
+        /// The sums that a row of this user counts in.
+        func andOfAll(_ query: NumbersQuery) -> [UserMethod] {
+            query.user == nil ? [self, UserMethod(user: nil, method: method)] : [self]
+        }
     }
 
     private static func count(_ row: Row) throws -> (UserMethod, Run.State, hasStarted: Bool, count: Int) {

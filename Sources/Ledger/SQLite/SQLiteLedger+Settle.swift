@@ -159,13 +159,13 @@ extension SQLiteLedger {
             var stored: [String: [UInt8]] = [:]
             for hash in needs.definitions {
                 stored[hash] =
-                    try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) } ?? nil
+                    try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { try $0.bytes(0) } ?? nil
             }
             settling.supply(definitions: stored, for: needs.definitions)
             knownDefinitions.keep(settling.learned)
         }
         for id in needs.inputs {
-            let input = try db.first("SELECT input FROM jobs WHERE id = ?", [id.blob]) { $0.bytes(0) } ?? nil
+            let input = try db.first("SELECT input FROM jobs WHERE id = ?", [id.blob]) { try $0.bytes(0) } ?? nil
             settling.supply(inputs: [id: input ?? []])
         }
         for (task, stage) in needs.outputs {
@@ -194,7 +194,7 @@ extension SQLiteLedger {
                 let error = try row.jobError(3) ?? JobError(.internal, "the job ended without an error")
                 return StageOutput.Entry(item: row[0], outcome: .failure(error))
             }
-            return StageOutput.Entry(item: row[0], outcome: .success(row.bytes(2) ?? Array("null".utf8)))
+            return StageOutput.Entry(item: row[0], outcome: .success(try row.bytes(2) ?? Array("null".utf8)))
         }
         return StageOutput(entries: entries)
     }

@@ -25,7 +25,7 @@ extension SQLiteLedger {
 
     private func definition(_ hash: String, _ db: Database) throws -> WorkflowDefinition? {
         if let known = knownDefinitions[hash] { return known }
-        let stored = try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { $0.bytes(0) }
+        let stored = try db.first("SELECT stored FROM definitions WHERE hash = ?", [hash]) { try $0.bytes(0) }
         guard let stored = stored ?? nil else { return nil }
         let definition = try WorkflowDefinition(stored: stored)
         knownDefinitions.keep([definition])
@@ -88,7 +88,7 @@ extension SQLiteLedger {
     public func document(_ name: String) async throws(LedgerError) -> (version: Int, bytes: [UInt8])? {
         try await read { db in
             try db.first("SELECT version, bytes FROM documents WHERE name = ?", [name]) { row in
-                (try row.some(row[0] as Int?), row.bytes(1) ?? [])
+                (try row.some(row[0] as Int?), try row.bytes(1) ?? [])
             }
         }
     }

@@ -86,7 +86,7 @@ extension SQLiteLedger {
                     running: try row.some(row[4] as Int?),
                     isDraining: try row.some(row[5] as Bool?),
                     isRemote: try row.some(row[9] as Bool?),
-                    trouble: row.bytes(6)
+                    trouble: try row.bytes(6)
                 )
                 let beatAt = try row.some(row.moment(7))
                 return WorkerRecord(

@@ -30,10 +30,10 @@ enum TaskRows {
             user: try row.some(row[3] as String?),
             role: try row.some(row[4] as String?),
             request: try row.some(row[5] as String?),
-            fingerprint: row.bytes(6) ?? [],
+            fingerprint: try row.bytes(6) ?? [],
             trace: row[7],
             callbackURL: row[8],
-            payload: row.bytes(16) ?? [],
+            payload: try row.bytes(16) ?? [],
             definition: try row.some(row[9] as String?),
             createdAt: try row.some(row.moment(11)),
             deadline: try row.some(row.moment(12))
@@ -42,7 +42,7 @@ enum TaskRows {
         task.finishedAt = row.moment(13)
         task.error = try row.jobError(14)
         task.failedStage = row[15]
-        task.output = row.bytes(17)
+        task.output = try row.bytes(17)
         let run: Run
         do {
             run = try Run(encoded: row.bytes(18) ?? [])
@@ -97,7 +97,7 @@ enum TaskRows {
             [app, user, request]
         ) { row in
             let id = try row.some(try row.meshID(0))
-            return row.bytes(1) == fingerprint ? .repeated(id) : .clash(id)
+            return try row.bytes(1) == fingerprint ? .repeated(id) : .clash(id)
         }
     }
 

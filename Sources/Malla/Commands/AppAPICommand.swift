@@ -26,7 +26,7 @@ struct AppAPICommand: AsyncParsableCommand {
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
-        try configuration.check()
+        try configuration.check(needing: Requirement.ofAppAPI)
         let telemetry = try Telemetry.start(role: "app-api", configuration: configuration, format: .json)
         let definitions = try DefinitionFolders(configuration: configuration).load()
         let port = try port ?? configuration.port("APP_API_PORT", default: 8007)

@@ -14,7 +14,7 @@ import Workflow
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check every definition and variable, and with --servers every connection; one line each.",
+        abstract: "Check every definition and variable, and with --servers every connection.",
         discussion: "Exits with 78 when a definition or a variable is wrong, with 69 when a server does not answer."
     )
 
@@ -31,6 +31,8 @@ struct CheckCommand: AsyncParsableCommand {
             _ = try configuration.limits()
             _ = try configuration.tokensFile()
             _ = try configuration.infrastructure()
+            print("variables: ok")
+            try sayWhatRolesLack(configuration)
         } catch {
             Terminal.complain(mask.masked("\(error)"))
             isGood = false
@@ -44,6 +46,7 @@ struct CheckCommand: AsyncParsableCommand {
         for problem in problems { print(mask.masked("\(problem)")) }
         for (name, service) in definitions.services.sorted(by: { $0.key < $1.key }) {
             print(mask.masked("service \(name): ok (\(service.engine.label))"))
+            for lack in service.lacksHere { print(mask.masked("service \(name): \(lack), which its worker needs")) }
         }
         for (name, app) in definitions.apps.sorted(by: { $0.key < $1.key }) {
             print("app \(name): ok (\(app.methods.keys.sorted().joined(separator: ", ")))")
@@ -53,6 +56,16 @@ struct CheckCommand: AsyncParsableCommand {
         if servers, isGood { try await reportingConfiguration { areUp = try await checkServers(configuration) } }
         if !isGood { throw ExitCode.misconfigured }
         if !areUp { throw ExitCode.unreachable }
+    }
+
+    /// Says what roles of a mesh of processes would not start without; nobody has to run them all here.
+    private func sayWhatRolesLack(_ configuration: MeshConfiguration) throws {
+        for (role, requirements) in Requirement.roles {
+            let names = try requirements.compactMap { requirement in
+                try requirement.fault(in: configuration) == nil ? nil : requirement.name
+            }
+            if !names.isEmpty { print("malla \(role): would not start without \(names.joined(separator: ", "))") }
+        }
     }
 
     private func checkServers(_ configuration: MeshConfiguration) async throws -> Bool {
@@ -76,6 +89,23 @@ struct CheckCommand: AsyncParsableCommand {
         await wiring.close()
         return isGood
     }
+}
+
+extension ServiceDefinition {
+    /// What its command names and is not on this machine, where its worker need not be.
+    fileprivate var lacksHere: [String] {
+        guard case .process(let command, _) = engine, let program = command.first else { return [] }
+        // A path is looked up from the definition's folder; `python3` may be that of MALLA_PYTHON.
+        let isHere =
+            ["python3", "python"].contains(program)
+            || Setting.isProgram(program.contains("/") ? path(program) : program)
+        let scripts = command.dropFirst().filter { $0.hasSuffix(".py") || $0.hasSuffix(".sh") }
+        let missing = scripts.filter { !FileManager.default.fileExists(atPath: path($0)) }
+        return (isHere ? [] : ["there is no program '\(program)' here"])
+            + missing.map { "there is no file '\($0)' in \(folder)" }
+    }
+
+    private func path(_ name: String) -> String { name.hasPrefix("/") ? name : "\(folder)/\(name)" }
 }
 
 extension ServiceDefinition.Engine {

@@ -27,7 +27,7 @@ struct ServiceAPICommand: AsyncParsableCommand {
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
-        try configuration.check()
+        try configuration.check(needing: Requirement.ofServiceAPI)
         let telemetry = try Telemetry.start(role: "service-api", configuration: configuration, format: .json)
         let definitions = try DefinitionFolders(configuration: configuration).load()
         let selected = try definitions.selected(service)

@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import ArgumentParser
+import Plumbing
 import Workflow
 
 /// Shows a user's numbers.
@@ -29,12 +30,27 @@ struct StatsCommand: AsyncParsableCommand {
             throw ExitCode.refused(status)
         }
         guard !options.json else { return Terminal.print(answer) }
-        for (name, value) in response.object?.members ?? [] where value.object == nil && value.array == nil {
-            Terminal.say("\(name): \(String(decoding: value.bytes, as: UTF8.self))")
-        }
-        for (name, value) in response.object?.members ?? [] where value.object != nil || value.array != nil {
-            Terminal.say("\(name):")
-            Terminal.print(value)
+        let users = response["users"]?.array ?? []
+        let rows =
+            Self.rows(response["userId"]?.string ?? "all", response)
+            + users.flatMap { Self.rows($0["userId"]?.string, $0) }
+        Terminal.table(["USER", "METHOD", "WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED", "MEDIAN", "P95"], rows)
+    }
+
+    /// A row for each method of a user's numbers, or one that says that there are none.
+    private static func rows(_ user: String?, _ numbers: JSON) -> [Terminal.Row] {
+        let methods = numbers["methods"]?.object?.members ?? []
+        return (methods.isEmpty ? [("-", numbers)] : methods).map { method, numbers in
+            func count(_ name: String) -> String { numbers["numRequest" + name]?.int.map { String($0) } ?? "?" }
+            func time(_ name: String) -> String {
+                numbers["durationMs"]?[name]?.double.map { Quantity.text(.milliseconds($0)) } ?? "-"
+            }
+            return Terminal.Row(
+                cells: [
+                    user ?? "", method, count("Pending"), count("Running"), count("Success"), count("Failed"),
+                    count("Cancelled"), time("p50"), time("p95"),
+                ]
+            )
         }
     }
 }

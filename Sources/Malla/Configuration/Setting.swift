@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Callbacks
 import Foundation
 import Plumbing
 
@@ -30,6 +31,10 @@ struct Setting: Sendable {
         case namedURLs
         /// A file that can be read.
         case file
+        /// A program, by its path or by a name that is on the `PATH`.
+        case program
+        /// Secrets that sign callbacks, comma-separated.
+        case webhookSecrets
         /// The address of a server with one of these schemes; it may hold a password, so it is never printed.
         case server([String])
     }
@@ -63,6 +68,7 @@ struct Setting: Sendable {
         Setting(name: "MARKETPLACE_CALLBACK", kind: .webURL),
         Setting(name: "CALLBACK_TOKEN_ORIGINS", kind: .webURLs),
         Setting(name: "CALLBACK_RETRIES", kind: .durations),
+        Setting(name: "CALLBACK_SECRET", kind: .webhookSecrets),
         Setting(name: "CALLBACK_TIMEOUT", kind: .duration(atLeast: .milliseconds(100))),
         Setting(name: "OVERLOAD_WAIT", kind: .duration(atLeast: .zero)),
         Setting(name: "CLIENT_TIMEOUT", kind: .duration(atLeast: .milliseconds(500))),
@@ -73,6 +79,7 @@ struct Setting: Sendable {
         Setting(name: "DRAIN_TIMEOUT", kind: .duration(atLeast: .zero)),
         Setting(name: "LIMITS_FILE", kind: .file),
         Setting(name: "TOKENS_FILE", kind: .file),
+        Setting(name: "MALLA_PYTHON", kind: .program),
         Setting(name: "LLM_BASE_URL", kind: .webURL),
         Setting(name: "LLM_TIMEOUT", kind: .duration(atLeast: .seconds(1))),
         Setting(name: "WHISPERX_URL", kind: .webURL),
@@ -125,6 +132,10 @@ struct Setting: Sendable {
                 return pair.count == 2 && Self.isWebURL(String(pair[1]))
             }
             return isGood ? nil : "name=URL pairs such as detect=http://host:8080, separated by commas"
+        case .program: return Self.isProgram(value) ? nil : "a program that is here, by its path or its name"
+        case .webhookSecrets:
+            let isGood = Self.parts(value).allSatisfy { WebhookSecret($0) != nil }
+            return isGood ? nil : "whsec_ and base64 of at least 16 bytes; several are separated by commas"
         case .file: return FileManager.default.isReadableFile(atPath: value) ? nil : "a file that can be read"
         case .server(let schemes): return Self.serverFault(value, schemes)
         }
@@ -132,6 +143,13 @@ struct Setting: Sendable {
 
     private static func parts(_ value: String) -> [String] {
         value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    /// Whether a program can be run from here, by its path or by a name that is on the `PATH`.
+    static func isProgram(_ name: String) -> Bool {
+        let paths = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        let places = name.contains("/") ? [name] : paths.split(separator: ":").map { "\($0)/\(name)" }
+        return places.contains { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
     private static func isWebURL(_ value: String) -> Bool {
@@ -155,19 +173,5 @@ struct Setting: Sendable {
             }
         }
         return nil
-    }
-}
-
-extension MeshConfiguration {
-    /// Checks every variable that is set.
-    ///
-    /// - Throws: ``ConfigurationError`` with one line for each that can't be used.
-    func check() throws(ConfigurationError) {
-        let problems = Setting.all.compactMap { setting -> String? in
-            guard let value = text(setting.name), let wanted = setting.fault(value) else { return nil }
-            let shown = Setting.secrets.contains(setting.name) ? "" : "='\(value)'"
-            return "\(setting.name)\(shown) can't be used: give \(wanted)"
-        }
-        guard problems.isEmpty else { throw ConfigurationError(problems.joined(separator: "\nmalla: ")) }
     }
 }

@@ -39,7 +39,11 @@ struct EmbeddedWiring: MeshParts {
         configuration: MeshConfiguration,
         logger: Logger
     ) throws {
-        ledger = try SQLiteLedger(path: "\(folder)/ledger.sqlite")
+        let file = "\(folder)/ledger.sqlite"
+        do throws(LedgerError) { ledger = try SQLiteLedger(path: file) } catch {
+            let advice = "put a copy in its place, or move it away to begin anew"
+            throw ConfigurationError("\(file) can't be opened: \(error); \(advice)")
+        }
         broker = InProcessBroker()
         results = InProcessResultStore()
         trustedHTTP = CurlTransfer()

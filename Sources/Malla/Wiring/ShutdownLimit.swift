@@ -43,6 +43,22 @@ struct ShutdownLimit: Service {
             // Without the handlers of exit(3), which may wait for what hangs.
             _exit(code)
         }
-        logger.notice("stopping; what is under way may end", metadata: [LogKey.duration: "\(Quantity.text(limit))"])
+        Self.endAtTheNextInterrupt()
+        logger.notice(
+            "stopping; what is under way may end, unless it is interrupted once more",
+            metadata: [LogKey.duration: "\(Quantity.text(limit))"]
+        )
+    }
+
+    /// Whoever presses Ctrl-C again does not want to wait; SIGTERM is what supervisors repeat, and means the same each
+    /// time.
+    private static func endAtTheNextInterrupt() {
+        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        // It holds itself, to the end of the process; the status is what a shell makes of a SIGINT.
+        source.setEventHandler {
+            withExtendedLifetime(source) {}
+            _exit(128 + SIGINT)
+        }
+        source.resume()
     }
 }

@@ -234,6 +234,8 @@ struct JSONParser {
     }
 
     private func decode(_ bytes: Slice<UnsafeBufferPointer<UInt8>>, from offset: Int) throws(JSONError) -> String {
+        // Nearly all strings are of ASCII, and so valid; the general way looks its types up anew for each.
+        if bytes.reduce(0, |) < 0x80 { return String(decoding: bytes, as: UTF8.self) }
         guard let string = String(validating: bytes, as: UTF8.self) else {
             throw JSONError(offset: offset, message: "a string is not valid UTF-8")
         }

@@ -20,7 +20,9 @@ enum Suggestion {
         guard name.utf8.count <= 100 else { return nil }
         let distances = known.map { (name: $0, distance: distance(Array(name.utf8), Array($0.utf8))) }
         guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }
-        return best.distance <= max(1, min(3, name.utf8.count / 3)) ? best.name : nil
+        // One letter is near to every other.
+        let near = min(name.utf8.count - 1, max(1, min(3, name.utf8.count / 3)))
+        return best.distance <= near ? best.name : nil
     }
 
     /// How many bytes must be put in, taken out, changed or swapped with their neighbour (optimal string alignment).

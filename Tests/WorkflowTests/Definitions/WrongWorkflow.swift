@@ -29,7 +29,7 @@ struct WrongWorkflow: Sendable, CustomTestStringConvertible {
         WrongWorkflow(
             stages: "d: { service: free, input: { $ref: \"e#\" } }",
             problems: [
-                "app.yaml:7: stage 'd' of method 'm' refers to 'e#': there is no stage 'e'; did you mean 'd'? There are: d"
+                "app.yaml:7: stage 'd' of method 'm' refers to 'e#': there is no stage 'e'; there are: d"
             ]
         ),
         WrongWorkflow(

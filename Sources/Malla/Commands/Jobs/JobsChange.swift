@@ -25,7 +25,9 @@ struct JobsChange {
     private func changeMatching(_ client: MeshClient) async throws {
         let answer = try await client.ask("POST", "/api/v1/jobs/\(verb)", body: filters.json)
         guard !options.json else { return Terminal.print(answer) }
-        Terminal.say("\(answer["changed"]?.int ?? 0) of \(answer["matched"]?.int ?? 0) jobs \(done)")
+        let (changed, matched) = (answer["changed"]?.int ?? 0, answer["matched"]?.int ?? 0)
+        let rest = changed < matched ? "; `malla jobs \(verb) ID` says of each other one why not" : ""
+        Terminal.say("\(changed) of \(matched) jobs \(done)\(rest)")
     }
 
     private func changeNamed(_ client: MeshClient) async throws {
