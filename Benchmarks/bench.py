@@ -31,6 +31,10 @@ FIGURES = (
 )
 
 
+# Beyond this factor figures no longer follow the machine's speed.
+MOST_CORRECTED = 1.5
+
+
 def calibrate() -> float:
     """Milliseconds that a fixed piece of work takes on one core: how fast this machine is now."""
     began, value = time.perf_counter(), 0
@@ -82,6 +86,8 @@ def table(results: "dict[str, dict[str, float]]", speed: float) -> None:
     faster = known["calibration"] / speed
     if known["meshes"]:
         print(f"\nThis machine is {faster:.2f} times as fast as the baseline's, by a loop of {speed:.0f} ms.")
+        if not 1 / MOST_CORRECTED <= faster <= MOST_CORRECTED:
+            print("That is too far away to correct for: the ratios tell little. Run it again, or the old version beside it.")
     else:
         print(f"\nThere is no {BASELINE.name} to compare with; --write-baseline makes one.")
     print("| mesh | figure | now | baseline | ratio |\n|---|---|---|---|---|")

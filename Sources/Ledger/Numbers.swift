@@ -54,6 +54,23 @@ public struct Numbers: Sendable, Hashable {
     }
 }
 
+extension Numbers {
+    /// Whose numbers and of which method, by bytes: Swift takes texts for equal that Unicode only holds to look alike.
+    public struct Key: Sendable, Hashable {
+        private let user: [UInt8]?
+        private let method: [UInt8]
+
+        /// Makes the key of a user's numbers, or of all users' together.
+        public init(user: String?, method: String) {
+            self.user = user.map { Array($0.utf8) }
+            self.method = Array(method.utf8)
+        }
+    }
+
+    /// The key of these numbers.
+    public var key: Key { Key(user: user, method: method) }
+}
+
 /// What waits and runs for one service.
 public struct ServiceLoad: Sendable, Hashable {
     /// The service.

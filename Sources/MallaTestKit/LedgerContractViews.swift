@@ -19,28 +19,38 @@ extension LedgerContract {
             try await fixture.settle(task: cancelled, .cancelled)
             let running = try await fixture.accept(fixture.fanAll, payload: "{\"n\":1}")
             _ = try await fixture.claimOne()
+            let second = fixture.request(fixture.fanAll, payload: "{\"n\":1}", user: "bob")
+            try requireEqual(try await fixture.ledger.accept([second]), [.created], "acceptance")
+            _ = try await fixture.work("alpha") { _ in .success("1") }
             let pending = fixture.request(fixture.chain, user: "bob")
             try requireEqual(try await fixture.ledger.accept([pending]), [.created], "acceptance")
+
             let before = try await fixture.ledger.numbers(query)
-            let ada = try unwrap(before.first { $0.user == "ada" }, "ada's numbers")
-            try requireEqual(ada.method, "fan-all", "method")
-            try requireEqual(
-                [ada.pending, ada.running, ada.succeeded, ada.failed, ada.cancelled, ada.timedOut],
-                [0, 1, 1, 1, 1, 0],
-                "ada's numbers"
-            )
-            try require(ada.p50Milliseconds != nil && ada.p95Milliseconds != nil, "no percentiles")
-            try requireEqual(before.first { $0.user == "bob" }?.pending, 1, "bob's pending tasks")
-            let all = try unwrap(before.first { $0.user == nil && $0.method == "fan-all" }, "everyone's numbers")
-            try requireEqual(
-                [all.running, all.succeeded, all.failed, all.cancelled],
-                [1, 1, 1, 1],
-                "everyone's numbers"
-            )
-            try requireEqual(all.p95Milliseconds, ada.p95Milliseconds, "everyone's percentile, which is ada's alone")
-            try requireEqual(before.first { $0.user == nil && $0.method == "chain" }?.pending, 1, "everyone's pending")
-            let bobs = try await fixture.ledger.numbers(NumbersQuery(app: LedgerFixture.app, user: "bob"))
-            try requireEqual(bobs.map(\.user), ["bob"], "numbers of one user")
+            func numbers(_ user: String?, _ method: String) throws -> Numbers {
+                try unwrap(before.first { $0.user == user && $0.method == method }, "\(user ?? "all"): \(method)")
+            }
+            func counts(_ numbers: Numbers) -> [Int] {
+                [
+                    numbers.pending, numbers.running, numbers.succeeded, numbers.failed, numbers.cancelled,
+                    numbers.timedOut,
+                ]
+            }
+            try requireEqual(before.count, 5, "two users' numbers, of one and two methods, and those of all")
+            let (ada, bob) = (try numbers("ada", "fan-all"), try numbers("bob", "fan-all"))
+            let all = try numbers(nil, "fan-all")
+            try requireEqual(counts(ada), [0, 1, 1, 1, 1, 0], "ada's numbers")
+            try requireEqual(counts(bob), [0, 0, 1, 0, 0, 0], "bob's numbers")
+            try requireEqual(counts(all), [0, 1, 2, 1, 1, 0], "everyone's numbers")
+            try requireEqual(counts(try numbers("bob", "chain")), [1, 0, 0, 0, 0, 0], "bob's other numbers")
+            try requireEqual(counts(try numbers(nil, "chain")), [1, 0, 0, 0, 0, 0], "everyone's other numbers")
+            // The median of two lies between them.
+            let adas = try unwrap(ada.p50Milliseconds, "ada's median")
+            let bobs = try unwrap(bob.p50Milliseconds, "bob's median")
+            let median = try unwrap(all.p50Milliseconds, "everyone's median")
+            try require(abs(median - (adas + bobs) / 2) < 0.01, "\(median) of \(adas) and \(bobs)")
+            try require(all.p95Milliseconds.map { $0 >= median } == true, "everyone's 95th percentile")
+            let own = try await fixture.ledger.numbers(NumbersQuery(app: LedgerFixture.app, user: "bob"))
+            try requireEqual(own.map(\.user), ["bob", "bob"], "numbers of one user")
             let past = try await fixture.ledger.numbers(
                 NumbersQuery(app: LedgerFixture.app, user: nil, to: .now - .seconds(86_400))
             )
@@ -54,7 +64,7 @@ extension LedgerContract {
             )
             let moment = Timestamp.now + .seconds(60)
             try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 2), 2, "swept two")
-            try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 10), 1, "swept the rest")
+            try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 10), 2, "swept the rest")
             try requireEqual(try await fixture.ledger.sweep(finishedBefore: moment, limit: 10), 0, "nothing is left")
             try require(try await fixture.ledger.task(cancelled) == nil, "a swept task is still there")
             try requireEqual(try await fixture.ledger.jobs(ofTask: cancelled, limit: 9).count, 0, "swept jobs")

@@ -115,7 +115,7 @@ struct SQLiteLedgerTests {
         await ledger.close()
     }
 
-    @Test("a file that is no database, or can't be made, is unavailable")
+    @Test("a file that can't be made is unavailable, one that is no database is corrupt")
     func badFile() throws {
         let folder = try ScratchFolder()
         let text = folder.path + "/text"
@@ -124,9 +124,12 @@ struct SQLiteLedgerTests {
             atomically: true,
             encoding: .utf8
         )
-        for path in [folder.path, folder.path + "/missing/ledger.sqlite", text] {
+        for (path, code) in [
+            (folder.path, LedgerError.Code.unavailable), (folder.path + "/missing/ledger.sqlite", .unavailable),
+            (text, .corrupt),
+        ] {
             let error = #expect(throws: LedgerError.self) { _ = try SQLiteLedger(path: path) }
-            #expect(error?.code == .unavailable, "\(path)")
+            #expect(error?.code == code, "\(path)")
         }
     }
 

@@ -50,7 +50,7 @@ extension PostgresLedger {
             ],
             on: durable
         )
-        var numbers: [[String?]: Numbers] = [:]
+        var numbers: [Numbers.Key: Numbers] = [:]
         let live = try rows[0].map { row throws(LedgerError) in
             var numbers = Numbers(user: try row.textIfAny(), method: try row.text())
             numbers.pending = try row.int()
@@ -60,14 +60,14 @@ extension PostgresLedger {
             numbers.p95Milliseconds = try row.doubleIfAny()
             return numbers
         }
-        for entry in live { numbers[[entry.user, entry.method]] = entry }
+        for entry in live { numbers[entry.key] = entry }
         let swept = try rows[1].map { row throws(LedgerError) in
             let (user, method) = (try row.textIfAny(), try row.text())
-            var sum = numbers[[user, method]] ?? Numbers(user: user, method: method)
+            var sum = numbers[Numbers.Key(user: user, method: method)] ?? Numbers(user: user, method: method)
             try Self.addEnds(&row, to: &sum)
             return sum
         }
-        for entry in swept { numbers[[entry.user, entry.method]] = entry }
+        for entry in swept { numbers[entry.key] = entry }
         return Array(numbers.values)
     }
 

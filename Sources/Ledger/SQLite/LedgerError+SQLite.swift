@@ -20,10 +20,10 @@ extension LedgerError {
     private static func code(of error: DatabaseError) -> Code {
         switch error.resultCode {
         case .SQLITE_BUSY, .SQLITE_LOCKED: .timeout
-        case .SQLITE_ABORT, .SQLITE_INTERRUPT, .SQLITE_CANTOPEN, .SQLITE_IOERR, .SQLITE_FULL, .SQLITE_NOTADB,
+        case .SQLITE_ABORT, .SQLITE_INTERRUPT, .SQLITE_CANTOPEN, .SQLITE_IOERR, .SQLITE_FULL,
             .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH, .SQLITE_NOMEM:
             .unavailable
-        case .SQLITE_CORRUPT, .SQLITE_FORMAT: .corrupt
+        case .SQLITE_CORRUPT, .SQLITE_FORMAT, .SQLITE_NOTADB: .corrupt
         default: .misuse
         }
     }

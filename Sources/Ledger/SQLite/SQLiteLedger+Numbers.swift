@@ -12,7 +12,7 @@ extension SQLiteLedger {
     /// The numbers of each method; what retention deleted counts by the hour it was accepted in.
     public func numbers(_ query: NumbersQuery) async throws(LedgerError) -> [Numbers] {
         try await read { db in
-            var sums: [UserMethod: Numbers] = [:]
+            var sums: [Numbers.Key: Numbers] = [:]
             let (filter, values) = Self.filter(query, user: "t.user", moment: "t.created_at")
             let living = try db.rows(
                 """
@@ -29,12 +29,9 @@ extension SQLiteLedger {
                 Self.count
             )
             for (key, state, hasStarted, count) in living + swept {
-                for key in key.andOfAll(query) {
-                    sums[key, default: Numbers(user: key.user, method: key.method)]
-                        .add(count, state, hasStarted: hasStarted)
-                }
+                for sum in key.sums(query) { sums[sum.key, default: sum].add(count, state, hasStarted: hasStarted) }
             }
-            var durations: [UserMethod: [Int64]] = [:]
+            var durations: [Numbers.Key: [Int64]] = [:]
             let cursor = try Row.fetchCursor(
                 db,
                 sql: """
@@ -44,8 +41,8 @@ extension SQLiteLedger {
                 arguments: StatementArguments(values)
             )
             while let row = try cursor.next() {
-                for key in UserMethod(user: row[0], method: row[1]).andOfAll(query) {
-                    durations[key, default: []].append(row[2])
+                for sum in UserMethod(user: row[0], method: row[1]).sums(query) {
+                    durations[sum.key, default: []].append(row[2])
                 }
             }
             for (key, sorted) in durations {
@@ -56,13 +53,14 @@ extension SQLiteLedger {
         }
     }
 
-    private struct UserMethod: Hashable {
-        var user: String?
-        var method: String
+    private struct UserMethod {
+        let user: String
+        let method: String
 
-        /// The sums that a row of this user counts in.
-        func andOfAll(_ query: NumbersQuery) -> [UserMethod] {
-            query.user == nil ? [self, UserMethod(user: nil, method: method)] : [self]
+        /// The empty sums that a row of this user counts in.
+        func sums(_ query: NumbersQuery) -> [Numbers] {
+            let own = Numbers(user: user, method: method)
+            return query.user == nil ? [own, Numbers(user: nil, method: method)] : [own]
         }
     }
 

@@ -4,10 +4,12 @@
 
 import ArgumentParser
 import BrokerClient
+import Fairness
 import Foundation
 import Ledger
 import MediaStore
 import ResultStore
+import ServiceWorker
 import Workflow
 
 /// Checks every definition and connection.
@@ -26,13 +28,13 @@ struct CheckCommand: AsyncParsableCommand {
         let mask = SecretMask(configuration: configuration)
         var isGood = true
         do {
-            try configuration.check()
+            try configuration.check(Setting.all + Setting.ofHandlers)
             _ = try configuration.guardedPolicy()
             _ = try configuration.limits()
-            _ = try configuration.tokensFile()
+            let tokens = try configuration.tokensFile()
             _ = try configuration.infrastructure()
             print("variables: ok")
-            try sayWhatRolesLack(configuration)
+            sayWhatRolesLack(configuration, tokens)
         } catch {
             Terminal.complain(mask.masked("\(error)"))
             isGood = false
@@ -46,7 +48,9 @@ struct CheckCommand: AsyncParsableCommand {
         for problem in problems { print(mask.masked("\(problem)")) }
         for (name, service) in definitions.services.sorted(by: { $0.key < $1.key }) {
             print(mask.masked("service \(name): ok (\(service.engine.label))"))
-            for lack in service.lacksHere { print(mask.masked("service \(name): \(lack), which its worker needs")) }
+            for lack in service.lacks(configuration.engineSettings()) {
+                print(mask.masked("service \(name): \(lack), which its worker needs"))
+            }
         }
         for (name, app) in definitions.apps.sorted(by: { $0.key < $1.key }) {
             print("app \(name): ok (\(app.methods.keys.sorted().joined(separator: ", ")))")
@@ -59,11 +63,9 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     /// Says what roles of a mesh of processes would not start without; nobody has to run them all here.
-    private func sayWhatRolesLack(_ configuration: MeshConfiguration) throws {
+    private func sayWhatRolesLack(_ configuration: MeshConfiguration, _ tokens: TokensFile?) {
         for (role, requirements) in Requirement.roles {
-            let names = try requirements.compactMap { requirement in
-                try requirement.fault(in: configuration) == nil ? nil : requirement.name
-            }
+            let names = requirements.filter { !$0.isMet(configuration, tokens) }.map(\.name)
             if !names.isEmpty { print("malla \(role): would not start without \(names.joined(separator: ", "))") }
         }
     }
@@ -93,12 +95,13 @@ struct CheckCommand: AsyncParsableCommand {
 
 extension ServiceDefinition {
     /// What its command names and is not on this machine, where its worker need not be.
-    fileprivate var lacksHere: [String] {
+    fileprivate func lacks(_ settings: ProcessEngineSettings) -> [String] {
         guard case .process(let command, _) = engine, let program = command.first else { return [] }
-        // A path is looked up from the definition's folder; `python3` may be that of MALLA_PYTHON.
-        let isHere =
-            ["python3", "python"].contains(program)
-            || Setting.isProgram(program.contains("/") ? path(program) : program)
+        // The programs beside MALLA_PYTHON come first, itself among them; a path begins at the definition's folder.
+        let beside = settings.python.flatMap { python in
+            python.lastIndex(of: "/").map { String(python[..<$0]) }
+        }
+        let isHere = Setting.isProgram(program.contains("/") ? path(program) : program, beside: beside)
         let scripts = command.dropFirst().filter { $0.hasSuffix(".py") || $0.hasSuffix(".sh") }
         let missing = scripts.filter { !FileManager.default.fileExists(atPath: path($0)) }
         return (isHere ? [] : ["there is no program '\(program)' here"])

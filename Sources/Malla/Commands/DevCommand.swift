@@ -35,7 +35,7 @@ struct DevCommand: AsyncParsableCommand {
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
-        try configuration.check()
+        try configuration.check(Setting.all + Setting.ofHandlers)
         let telemetry = try Telemetry.start(role: "dev", configuration: configuration, format: .text)
         let appPort = try port ?? configuration.port("APP_API_PORT", default: 8007)
         let servicePort = try configuration.port("HTTP_PORT", default: 8080)

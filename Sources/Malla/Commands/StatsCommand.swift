@@ -11,7 +11,9 @@ struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stats",
         abstract: "Show a user's numbers: requests that succeeded, failed, wait and run.",
-        discussion: "With --role admin: those of the --user, or of every user when none is named."
+        discussion:
+            "With --role admin: those of the --user, or of all and of every user when none is named. FAILED includes "
+            + "what timed out; MEDIAN and P95 are the times from the request to success."
     )
 
     @Option(name: .long, help: "Only this app.")
@@ -32,7 +34,7 @@ struct StatsCommand: AsyncParsableCommand {
         guard !options.json else { return Terminal.print(answer) }
         let users = response["users"]?.array ?? []
         let rows =
-            Self.rows(response["userId"]?.string ?? "all", response)
+            Self.rows(response["userId"]?.string ?? "(all)", response)
             + users.flatMap { Self.rows($0["userId"]?.string, $0) }
         Terminal.table(["USER", "METHOD", "WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED", "MEDIAN", "P95"], rows)
     }

@@ -32,7 +32,7 @@ struct WorkerCommand: AsyncParsableCommand {
     }
 
     private func run(_ configuration: MeshConfiguration) async throws {
-        try configuration.check(needing: Requirement.ofWorker)
+        try configuration.check(Setting.all + Setting.ofHandlers, needing: Requirement.ofWorker)
         let telemetry = try Telemetry.start(role: "worker", configuration: configuration, format: .json)
         let definitions = try DefinitionFolders(configuration: configuration).load()
         let selected = try definitions.selected(service)

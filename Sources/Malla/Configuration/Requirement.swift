@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 the Malla authors
 
+import Fairness
+
 /// A variable that a role of a mesh of processes does not start without; `malla dev` brings its own.
 struct Requirement: Sendable {
     let name: String
@@ -27,10 +29,10 @@ struct Requirement: Sendable {
         Requirement(name: "AWS_SECRET_KEY", purpose: "the S3 server's credentials"),
     ]
 
-    /// What is said when it is not set; nil when it is, in the environment or in `TOKENS_FILE`.
-    func fault(in configuration: MeshConfiguration) throws(ConfigurationError) -> String? {
-        guard configuration.text(name) == nil, try configuration.token(name) == nil else { return nil }
-        return ConfigurationError(missing: name, purpose).description
+    /// Whether it is set, in the environment or in the file of tokens.
+    func isMet(_ configuration: MeshConfiguration, _ tokens: TokensFile?) -> Bool {
+        let inFile = TokensFile.List(rawValue: name).flatMap { tokens?.entries($0) }
+        return !(inFile ?? configuration.list(name)).isEmpty
     }
 }
 
@@ -38,20 +40,19 @@ extension MeshConfiguration {
     /// Checks every variable that is set, and that those are which a role needs.
     ///
     /// - Throws: ``ConfigurationError`` with one line for each that can't be used or is missing.
-    func check(needing requirements: [Requirement] = []) throws(ConfigurationError) {
-        var problems = Setting.all.compactMap { setting -> String? in
+    func check(_ settings: [Setting] = Setting.all, needing requirements: [Requirement] = []) throws(ConfigurationError)
+    {
+        var problems = settings.compactMap { setting -> String? in
             guard let value = text(setting.name), let wanted = setting.fault(value) else { return nil }
             let shown = Setting.secrets.contains(setting.name) ? "" : "='\(value)'"
             return "\(setting.name)\(shown) can't be used: give \(wanted)"
         }
-        do throws(ConfigurationError) {
-            for requirement in requirements {
-                if let fault = try requirement.fault(in: self) { problems.append(fault) }
-            }
-        } catch {
-            // The tokens' file can't be read; what it holds is not known.
-            problems.append(error.description)
+        var tokens: TokensFile?
+        if let path = text("TOKENS_FILE"), Setting(name: "TOKENS_FILE", kind: .file).fault(path) == nil {
+            do throws(ConfigurationError) { tokens = try tokensFile() } catch { problems.append(error.description) }
         }
+        let missing = requirements.filter { !$0.isMet(self, tokens) }
+        problems += missing.map { ConfigurationError(missing: $0.name, $0.purpose).description }
         guard problems.isEmpty else { throw ConfigurationError(problems.joined(separator: "\nmalla: ")) }
     }
 }

@@ -119,7 +119,9 @@ extension MeshConfiguration {
 
     /// The settings of the process engine on this machine.
     func engineSettings() -> ProcessEngineSettings {
-        let python = text("MALLA_PYTHON") ?? text("VIRTUAL_ENV").map { "\($0)/bin/python3" } ?? Self.virtualPython()
+        // Handlers run in their definitions' folders.
+        let given = text("MALLA_PYTHON").map { $0.contains("/") ? absolute($0) : $0 }
+        let python = given ?? text("VIRTUAL_ENV").map { "\($0)/bin/python3" } ?? Self.virtualPython()
         return ProcessEngineSettings(
             python: python,
             modules: absolute(DefinitionFolders.shipped("python")),

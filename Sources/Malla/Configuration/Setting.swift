@@ -79,7 +79,6 @@ struct Setting: Sendable {
         Setting(name: "DRAIN_TIMEOUT", kind: .duration(atLeast: .zero)),
         Setting(name: "LIMITS_FILE", kind: .file),
         Setting(name: "TOKENS_FILE", kind: .file),
-        Setting(name: "MALLA_PYTHON", kind: .program),
         Setting(name: "LLM_BASE_URL", kind: .webURL),
         Setting(name: "LLM_TIMEOUT", kind: .duration(atLeast: .seconds(1))),
         Setting(name: "WHISPERX_URL", kind: .webURL),
@@ -91,6 +90,9 @@ struct Setting: Sendable {
         Setting(name: "TRANSCRIPTION_COMPARE", kind: .flag),
         Setting(name: "LOG_FORMAT", kind: .choice(["json", "text"])),
     ]
+
+    /// What only roles look at that start handlers.
+    static let ofHandlers = [Setting(name: "MALLA_PYTHON", kind: .program)]
 
     /// The variables whose values are never printed or logged.
     static let secrets: Set<String> = [
@@ -145,11 +147,16 @@ struct Setting: Sendable {
         value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
-    /// Whether a program can be run from here, by its path or by a name that is on the `PATH`.
-    static func isProgram(_ name: String) -> Bool {
-        let paths = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        let places = name.contains("/") ? [name] : paths.split(separator: ":").map { "\($0)/\(name)" }
-        return places.contains { FileManager.default.isExecutableFile(atPath: $0) }
+    /// Whether a program can be run from here, by its path or by a name that is on the `PATH` or in the folder before it.
+    static func isProgram(_ name: String, beside folder: String? = nil) -> Bool {
+        let paths = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+        let folders = (folder.map { [$0] } ?? []) + paths.split(separator: ":").map { String($0) }
+        let places = name.contains("/") ? [name] : folders.map { "\($0)/\(name)" }
+        return places.contains { path in
+            var isFolder: ObjCBool = false
+            return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
+                && FileManager.default.isExecutableFile(atPath: path)
+        }
     }
 
     private static func isWebURL(_ value: String) -> Bool {

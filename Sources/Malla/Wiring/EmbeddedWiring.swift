@@ -41,8 +41,9 @@ struct EmbeddedWiring: MeshParts {
     ) throws {
         let file = "\(folder)/ledger.sqlite"
         do throws(LedgerError) { ledger = try SQLiteLedger(path: file) } catch {
-            let advice = "put a copy in its place, or move it away to begin anew"
-            throw ConfigurationError("\(file) can't be opened: \(error); \(advice)")
+            // Only what is damaged is to be put aside, and never without its log, which would go into another file.
+            let advice = "; bring back a copy, or move it, its -wal and its -shm away together to begin anew"
+            throw ConfigurationError("\(file) can't be opened: \(error)\(error.code == .corrupt ? advice : "")")
         }
         broker = InProcessBroker()
         results = InProcessResultStore()

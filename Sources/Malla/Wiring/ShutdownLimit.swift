@@ -54,10 +54,12 @@ struct ShutdownLimit: Service {
     /// time.
     private static func endAtTheNextInterrupt() {
         let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        let began = ContinuousClock.now
         // It holds itself, to the end of the process; the status is what a shell makes of a SIGINT.
         source.setEventHandler {
             withExtendedLifetime(source) {}
-            _exit(128 + SIGINT)
+            // Some that pass a signal on send it twice at once, beside the terminal.
+            if .now - began > .milliseconds(500) { _exit(128 + SIGINT) }
         }
         source.resume()
     }

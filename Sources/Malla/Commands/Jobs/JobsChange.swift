@@ -26,7 +26,7 @@ struct JobsChange {
         let answer = try await client.ask("POST", "/api/v1/jobs/\(verb)", body: filters.json)
         guard !options.json else { return Terminal.print(answer) }
         let (changed, matched) = (answer["changed"]?.int ?? 0, answer["matched"]?.int ?? 0)
-        let rest = changed < matched ? "; `malla jobs \(verb) ID` says of each other one why not" : ""
+        let rest = changed < matched ? "; `malla jobs \(verb) ID` says why one of the others was not" : ""
         Terminal.say("\(changed) of \(matched) jobs \(done)\(rest)")
     }
 
