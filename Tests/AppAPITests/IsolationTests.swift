@@ -116,17 +116,31 @@ import Workflow
         }
     }
 
-    @Test func aTaskWhoseAppIsNotServedIsNotCalledUnknown() async throws {
+    @Test(arguments: [false, true])
+    func aTaskWhoseAppIsNotServedIsNotCalledUnknown(isCached: Bool) async throws {
         let both = try await MarketplaceFixture(withSecondApp: true)
-        let one = try await MarketplaceFixture(parts: { $0.ledger = both.ledger })
+        let one = try await MarketplaceFixture {
+            $0.tokens = ["token", "partner@contract:mine"]
+        } parts: {
+            $0.ledger = both.ledger
+            if isCached { $0.results = both.results }
+        }
         try await both.serve { client in
             let body: JSON = ["method": "own", "payload": ["n": 1]]
             let task = try await client.send(.post, "/second/call", body, user: "ann").task
+            try await both.work("beta")
+            #expect(try await client.send(.get, "/result/\(task)", user: "ann").code == "SE_000")
             try await one.serve { client in
-                let own = try await client.send(.get, "/result/\(task)", user: "ann")
-                #expect(own.status == 404 && own.reason.contains("'second', which is not served here"), "\(own.reason)")
-                let foreign = try await client.send(.get, "/result/\(task)", user: "bob")
-                #expect(foreign.status == 404 && !foreign.reason.contains("second"), "\(foreign.reason)")
+                func reason(_ user: String, role: String? = nil, token: String = "token") async throws -> String {
+                    let answer = try await client.send(.get, "/result/\(task)", user: user, role: role, token: token)
+                    #expect(answer.status == 404)
+                    return answer.reason
+                }
+                let own = try await reason("ann")
+                #expect(own.contains("'second', which is not served here"), "\(own)")
+                // Neither another user nor whose token is of other apps may learn of it.
+                #expect(try await reason("bob") == "there is no task '\(task)'")
+                #expect(try await reason("ann", role: "admin", token: "mine") == "there is no task '\(task)'")
             }
         }
     }

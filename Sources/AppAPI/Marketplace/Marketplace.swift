@@ -44,7 +44,8 @@ struct Marketplace: Sendable {
             )
         }
         guard let app = catalog.apps[name] else {
-            throw .notFound("there is no app '\(name)'; there are: \(catalog.names.joined(separator: ", "))")
+            let open = apps(of: caller).map(\.name)
+            throw .notFound("there is no app '\(name)'; there are: \(open.joined(separator: ", "))")
         }
         return app
     }
