@@ -64,7 +64,11 @@ let package = Package(
         cLibrary("CHiredis", pkgConfig: "hiredis", apt: "libhiredis-dev"),
         cLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
         cLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
-        cLibrary("CJemalloc", pkgConfig: "jemalloc", apt: "libjemalloc-dev"),
+        .target(
+            name: "CJemalloc",
+            path: "Sources/C/CJemalloc",
+            linkerSettings: [.linkedLibrary("jemalloc", .when(platforms: [.linux]))]
+        ),
 
         // Layer 1
         .target(

@@ -158,14 +158,14 @@ import Testing
 
     @Test func aCompletionWhoseAnswerIsLostHasHappened() async throws {
         server.stumble("POST", "uploadId=", .losesAnswer)
-        try await put("k", size: (8 << 20) + 1)
+        try await put("k", size: (5 << 20) + 1)
         server.stumble("POST", "uploadId=", .failsLate("InternalError"))
-        try await put("l", size: (8 << 20) + 1)
-        for key in ["k", "l"] { #expect(try await holds(key, size: (8 << 20) + 1)) }
+        try await put("l", size: (5 << 20) + 1)
+        for key in ["k", "l"] { #expect(try await holds(key, size: (5 << 20) + 1)) }
         #expect(server.lines.count { $0.hasPrefix("POST") && $0.contains("uploadId") } == 4)
         // One that is gone, without an object, has not.
         server.stumble("POST", "uploadId=", .answer(404, "NoSuchUpload"))
-        #expect(await failure { try await put("m", size: (8 << 20) + 1) }?.code == .unavailable)
+        #expect(await failure { try await put("m", size: (5 << 20) + 1) }?.code == .unavailable)
     }
 
     @Test func aFailedUploadIsAborted() async throws {

@@ -6,18 +6,33 @@
 import Glibc
 import Testing
 
-@testable import Plumbing
-
+/// jemalloc is there by being linked before the C library, and reads its settings from `CJemalloc`; nothing else would
+/// tell that it is not so.
 @Suite struct AllocatorTests {
-    /// It is there by being linked before the C library, which nothing else would tell.
     @Test func memoryIsNotTakenFromTheCLibrary() throws {
-        Allocator.returnFreedMemory()
         let cLibrary = try #require(dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD))
         defer { dlclose(cLibrary) }
         // A null handle is RTLD_DEFAULT: the first library that has it, as for everybody; under a sanitizer its own.
         let taken = try #require(dlsym(nil, "malloc"))
         let ofTheCLibrary = try #require(dlsym(cLibrary, "malloc"))
         #expect(taken != ofTheCLibrary)
+    }
+
+    @Test(.enabled(if: getenv("MALLOC_CONF") == nil)) func itReadsItsSettings() throws {
+        typealias Control =
+            @convention(c) (
+                UnsafePointer<CChar>, UnsafeMutableRawPointer, UnsafeMutablePointer<Int>, UnsafeRawPointer?, Int
+            ) -> CInt
+        let symbol = try #require(dlsym(nil, "mallctl"))
+        let control = unsafeBitCast(symbol, to: Control.self)
+        var threshold = 0
+        var size = MemoryLayout<Int>.size
+        #expect(control("opt.oversize_threshold", &threshold, &size, nil, 0) == 0)
+        #expect(threshold == 4 << 20)
+        var hasBackground = false
+        size = MemoryLayout<Bool>.size
+        #expect(control("background_thread", &hasBackground, &size, nil, 0) == 0)
+        #expect(hasBackground)
     }
 }
 #endif

@@ -6,7 +6,7 @@ internal import Crypto
 internal import Foundation
 internal import MediaStore
 
-/// Cuts a stream into parts of 8 MiB, counts and hashes it on the way.
+/// Cuts a stream into parts of 5 MiB, counts and hashes it on the way.
 actor S3Cutter {
     private var iterator: ByteStream.AsyncIterator
     private let limit: Int
@@ -26,7 +26,7 @@ actor S3Cutter {
     /// Whether nothing follows what was handed out.
     func hasEnded() -> Bool { isAtEnd && part.isEmpty && rest.isEmpty }
 
-    /// The next part: 8 MiB, the last one less; nil at the end.
+    /// The next part: 5 MiB, the last one less; nil at the end.
     ///
     /// The first one may be empty.
     func next() async throws -> [UInt8]? {
@@ -50,10 +50,10 @@ actor S3Cutter {
         return part
     }
 
-    /// Moves what fits from the rest into the part.
+    /// Moves what fits from the rest into the part; small media are one piece and take no more room than that.
     private func fill() {
         guard !rest.isEmpty else { return }
-        if part.isEmpty { part.reserveCapacity(S3Upload.partSize) }
+        if !part.isEmpty { part.reserveCapacity(S3Upload.partSize) }
         let count = min(rest.count, S3Upload.partSize - part.count)
         part += rest.prefix(count)
         rest = rest.dropFirst(count)

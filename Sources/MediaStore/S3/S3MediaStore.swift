@@ -9,7 +9,7 @@ internal import Plumbing
 
 /// Media on an S3 server.
 ///
-/// Uploads above 8 MiB go in parts, at most three of which are in memory. Requests that meet a broken connection
+/// Uploads above 5 MiB go in parts, at most three of which are in memory. Requests that meet a broken connection
 /// or a 5xx are tried up to four times.
 public struct S3MediaStore: MediaStore {
     private let link: S3Link
@@ -19,7 +19,7 @@ public struct S3MediaStore: MediaStore {
         link = S3Link(settings: settings, transfer: transfer)
     }
 
-    /// Stores an original under its SHA-256; above 8 MiB it waits in a temporary file until the hash is known.
+    /// Stores an original under its SHA-256; above 5 MiB it waits in a temporary file until the hash is known.
     public func storeOriginal(
         _ bytes: ByteStream,
         contentType: String,

@@ -24,7 +24,7 @@ public struct S3Settings: Sendable {
     /// True for `endpoint/bucket/key`, false for `bucket.endpoint/key`; an endpoint that is an address has only the
     /// first.
     public var usesPathStyle: Bool
-    /// Where originals above 8 MiB wait until their hash is known.
+    /// Where originals above 5 MiB wait until their hash is known.
     public var spoolFolder: String
 
     /// Makes settings.

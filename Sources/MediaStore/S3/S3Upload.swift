@@ -7,9 +7,10 @@ internal import Foundation
 internal import HTTPTransfer
 internal import MediaStore
 
-/// Writes one object: whole when it is small, in parts of 8 MiB when it is not.
+/// Writes one object: whole when it is small, in parts of 5 MiB when it is not.
 struct S3Upload: Sendable {
-    static let partSize = 8 << 20
+    /// The least that S3 takes for a part which is not the last one: three of them at once are the memory of a worker.
+    static let partSize = 5 << 20
     private static let partsAtOnce = 2
 
     let link: S3Link

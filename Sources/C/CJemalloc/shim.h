@@ -1,6 +1,0 @@
-/* Malla - a mesh that turns AI models into services
- * SPDX-License-Identifier: Apache-2.0
- * Copyright 2026 the Malla authors
- */
-#pragma once
-#include <jemalloc/jemalloc.h>
