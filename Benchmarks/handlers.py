@@ -2,7 +2,7 @@
 # Malla - a mesh that turns AI models into services
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 the Malla authors
-"""Python handlers that do nothing, in jobs per second, and a large file through one, beside curl alone.
+"""Python handlers that do nothing, in jobs per second, and a large file through one, beside curl alone: medians.
 
 Wants AMQP_URL, REDIS_URL, PG_URL, S3_ENDPOINT and its keys, and PYTHONPATH with the package malla (scripts/bench.sh
 --handlers brings them). Each service has one warm process. Standard library only, and curl.
@@ -124,23 +124,29 @@ def address(mesh: Mesh, path: str, body: object) -> "dict[str, str]":
 
 
 def media(mesh: Mesh, file: pathlib.Path) -> None:
-    """A file up, read and copied by a handler, and down again, in MiB/s."""
-    size = file.stat().st_size / 2**20
-    upload = address(mesh, "upload", {})
-    up = seconds("curl", "-sfT", str(file), upload["presignedUrl"])
-    down = seconds("curl", "-sfo", "/dev/null", address(mesh, "download", None)["url"])
-    with Peak(mesh.processes["worker"].pid) as peak:
-        end, answer = task_end(mesh, "/bench/call", {"method": "copy", "payload": {"media": upload["reference"]}})
-    if not end.startswith("BE_000"):
-        raise SystemExit(f"the copy ended as {end}")
-    data = answer["response"]["data"]
-    if data["size"] != file.stat().st_size:
-        raise SystemExit(f"the handler read {data['size']} bytes of {file.stat().st_size}")
+    """A file up, read and copied by a handler, and down again: curl alone and the handler in turns, five times."""
+    size = file.stat().st_size
+    rounds = []
+    for number in range(1, 6):
+        upload = address(mesh, "upload", {})
+        up = seconds("curl", "-sfT", str(file), upload["presignedUrl"])
+        down = seconds("curl", "-sfo", "/dev/null", address(mesh, "download", None)["url"])
+        with Peak(mesh.processes["worker"].pid) as peak:
+            end, answer = task_end(mesh, "/bench/call", {"method": "copy", "payload": {"media": upload["reference"]}})
+        if not end.startswith("BE_000"):
+            raise SystemExit(f"the copy ended as {end}")
+        data = answer["response"]["data"]
+        if data["size"] != size:
+            raise SystemExit(f"the handler read {data['size']} bytes of {size}")
+        rounds.append((up, down, data["read"], data["copied"], peak.most))
+        print(f"round {number}: {up:.2f} s up, {down:.2f} down; a handler {data['read']:.2f} down, "
+              f"{data['copied']:.2f} down and up; {peak.at_rest:.0f} MiB before, at most {peak.most:.0f}", flush=True)
+    up, down, read, copied, most = (statistics.median(column) for column in zip(*rounds))
     # A copy is a download and an upload at once; curl alone would do one after the other.
-    print(f"| {size:.0f} MiB | curl alone | a handler | ratio |\n|---|---|---|---|")
-    print(f"| down | {size / down:.0f} MiB/s | {size / data['read']:.0f} MiB/s | {down / data['read']:.2f} |")
-    print(f"| down and up | {up + down:.1f} s | {data['copied']:.1f} s | {(up + down) / data['copied']:.2f} |")
-    print(f"The worker's own memory: {peak.at_rest:.0f} MiB at rest, at most {peak.most:.0f} MiB.", flush=True)
+    print(f"| {size >> 20} MiB | curl alone | a handler | ratio |\n|---|---|---|---|")
+    print(f"| down | {down:.1f} s | {read:.1f} s | {down / read:.2f} |")
+    print(f"| down and up | {up + down:.1f} s | {copied:.1f} s | {(up + down) / copied:.2f} |")
+    print(f"The worker's own memory: at most {most:.0f} MiB.", flush=True)
 
 
 def main() -> int:
