@@ -124,10 +124,10 @@ def address(mesh: Mesh, path: str, body: object) -> "dict[str, str]":
 
 
 def media(mesh: Mesh, file: pathlib.Path) -> None:
-    """A file up, read and copied by a handler, and down again: curl alone and the handler in turns, five times."""
+    """A file up, read and copied by a handler, and down again: curl alone and the handler in turns, three times."""
     size = file.stat().st_size
     rounds = []
-    for number in range(1, 6):
+    for number in range(1, 4):
         upload = address(mesh, "upload", {})
         up = seconds("curl", "-sfT", str(file), upload["presignedUrl"])
         down = seconds("curl", "-sfo", "/dev/null", address(mesh, "download", None)["url"])

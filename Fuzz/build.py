@@ -140,7 +140,7 @@ def main():
     needed = ordered(sorted(imports & set(targets)), targets)
     newest, objects, links = 0, [], []
     for module in needed:
-        if targets[module]["type"] == "system":
+        if module in libraries:
             links.append(libraries[module])
             continue
         newest = max(newest, compile_module(module, targets[module], flags, newest))

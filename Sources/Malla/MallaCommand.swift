@@ -3,6 +3,7 @@
 // Copyright 2026 the Malla authors
 
 import ArgumentParser
+import Plumbing
 
 /// The one binary: every role of the mesh, and the commands for people.
 @main
@@ -34,6 +35,11 @@ struct MallaCommand: AsyncParsableCommand {
             ),
         ]
     )
+
+    static func main() async {
+        Allocator.returnFreedMemory()
+        await main(nil)
+    }
 }
 
 /// Exit codes for scripts, from sysexits.h where one fits.

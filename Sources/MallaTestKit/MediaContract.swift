@@ -34,7 +34,7 @@ public struct MediaContract: Sendable {
     }
 
     private func sizes() async throws {
-        let part = 8 << 20
+        let part = 5 << 20
         for size in [0, 1, part - 1, part, part + 1, 20 << 20] {
             let source = MediaSource(size: size)
             let key = "derived/\(run)/size-\(size)"

@@ -5,7 +5,7 @@
 import Foundation
 import Testing
 
-/// Holds the table of layers: imports go strictly downward, C is seen by adapters and HTTPTransfer alone.
+/// Holds the table of layers: imports go strictly downward, C is seen by adapters, HTTPTransfer and Plumbing alone.
 @Suite struct LayoutTests {
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     private static let sources = tests.deletingLastPathComponent().appendingPathComponent("Sources")
@@ -31,7 +31,7 @@ import Testing
     private static let roles = shared.union(["AppAPI", "ServiceAPI", "ServiceWorker"])
     private static let mayImportC: [String: String] = [
         "BrokerRabbitMQ": "CRabbitMQ", "ResultStoreRedis": "CHiredis", "LedgerPostgres": "CPostgres",
-        "HTTPTransfer": "CCurl",
+        "HTTPTransfer": "CCurl", "Plumbing": "CJemalloc",
     ]
 
     private static func files(in root: URL = sources) throws -> [(path: String, text: String)] {

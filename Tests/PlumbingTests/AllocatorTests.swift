@@ -6,6 +6,8 @@
 import Glibc
 import Testing
 
+@testable import Plumbing
+
 /// jemalloc is there by being linked before the C library, and reads its settings from `CJemalloc`; nothing else would
 /// tell that it is not so.
 @Suite struct AllocatorTests {
@@ -29,6 +31,10 @@ import Testing
         var size = MemoryLayout<Int>.size
         #expect(control("opt.oversize_threshold", &threshold, &size, nil, 0) == 0)
         #expect(threshold == 4 << 20)
+        var decay = 0
+        #expect(control("opt.dirty_decay_ms", &decay, &size, nil, 0) == 0)
+        #expect(decay == 1000)
+        Allocator.returnFreedMemory()
         var hasBackground = false
         size = MemoryLayout<Bool>.size
         #expect(control("background_thread", &hasBackground, &size, nil, 0) == 0)

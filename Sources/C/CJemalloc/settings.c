@@ -4,8 +4,9 @@
  */
 #include "CJemalloc.h"
 
-/* background_thread, dirty_decay_ms: freed memory goes back to the system within a second, also when nothing is taken
- * any more. oversize_threshold: blocks of 4 MiB and more, such as parts of uploads, go back at once and are not cut up
- * for smaller ones.
+/* Read by jemalloc before main; MALLOC_CONF in the environment goes before it, see TUNING in jemalloc(3).
+ *
+ * dirty_decay_ms: freed memory goes back to the system within a second. oversize_threshold: blocks of 4 MiB and more, such
+ * as parts of uploads, go back at once and are not cut up for smaller ones.
  */
-const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,oversize_threshold:4194304";
+const char *malloc_conf = "dirty_decay_ms:1000,oversize_threshold:4194304";

@@ -50,7 +50,7 @@ actor S3Cutter {
         return part
     }
 
-    /// Moves what fits from the rest into the part; small media are one piece and take no more room than that.
+    /// Moves what fits from the rest into the part; a first piece, often all there is, takes no room for a whole part.
     private func fill() {
         guard !rest.isEmpty else { return }
         if !part.isEmpty { part.reserveCapacity(S3Upload.partSize) }

@@ -9,7 +9,7 @@ internal import MediaStore
 
 /// Writes one object: whole when it is small, in parts of 5 MiB when it is not.
 struct S3Upload: Sendable {
-    /// The least that S3 takes for a part which is not the last one: three of them at once are the memory of a worker.
+    /// The least that S3 takes for all parts but the last; three of them are in memory.
     static let partSize = 5 << 20
     private static let partsAtOnce = 2
 
