@@ -93,24 +93,41 @@ extension MeshModel {
     private mutating func consume(by api: Int) {
         guard !completions.isEmpty else { return }
         let batch = Array(completions.prefix(Int.random(in: 1...6, using: &generator)))
+        completions.removeFirst(batch.count)
+        let writes = writes(of: batch)
+        let announced = chance(80) ? writes.created.filter { $0.job.state == .running } : []
+        workAhead(on: announced)
         // A crash before the commit: nothing happened, but jobs may have been announced that are not created. After
         // it: the messages come again, the hand-overs are lost.
-        if chance(10) {
-            var other = self
-            for record in other.settle(batch).assigned { send(record.job) }
-            (generator, nextNumber) = (other.generator, other.nextNumber)
+        let isLost = chance(10)
+        let outcome = isLost ? SettleOutcome() : perform(writes)
+        if isLost || chance(10) {
+            completions.insert(contentsOf: batch, at: 0)
             apis[api] = API()
             return
         }
-        let outcome = settle(batch)
-        if chance(10) {
-            apis[api] = API()
-            return
-        }
-        completions.removeFirst(batch.count)
         apis[api].ready += outcome.ready
-        for record in outcome.assigned { send(record.job) }
+        let known = Set(announced.map(\.job.id))
+        for record in outcome.assigned where !known.contains(record.job.id) { send(record.job) }
         if !chance(30) { stop(outcome.cancelled) }
+    }
+
+    /// What becomes of jobs that were sent to their workers while the commit that creates them is on its way: they may
+    /// run and be answered, or be given up as unknown to the ledger, and an answer to them may be dropped.
+    private mutating func workAhead(on announced: [JobRecord]) {
+        guard !announced.isEmpty else { return }
+        for record in announced { send(record.job) }
+        let theirs = Set(announced.compactMap(\.job.worker))
+        for _ in 0..<Int.random(in: 0...16, using: &generator) {
+            let indices = workers.indices.filter { theirs.contains(workers[$0].name) }
+            guard let index = indices.randomElement(using: &generator) else { return }
+            switch Int.random(in: 0..<6, using: &generator) {
+            case 0, 1, 2: receive(index)
+            case 3, 4: runHandler(of: index)
+            default: hear(index)
+            }
+        }
+        if chance(30) { completions.removeAll { jobs[$0.job] == nil } }
     }
 
     /// The hint that stops running handlers at once.
@@ -121,15 +138,21 @@ extension MeshModel {
 
     private mutating func beat(_ index: Int) {
         guard workers[index].isAlive else { return }
+        hear(index)
+        if workers[index].isRemote {
+            for held in workers[index].held { jobs[held.job.id]?.job.leaseUntil = now + Self.leaseDuration }
+        }
+        giveBackStrays(of: index)
+    }
+
+    /// A worker gives up what the ledger does not say it holds, and sends again what was not settled.
+    private mutating func hear(_ index: Int) {
+        guard workers[index].isAlive else { return }
         workers[index].held.removeAll { held in
             guard let job = jobs[held.job.id]?.job else { return true }
             return job.state != .running || job.lease != held.lease
         }
-        if workers[index].isRemote {
-            for held in workers[index].held { jobs[held.job.id]?.job.leaseUntil = now + Self.leaseDuration }
-        }
         for settlement in workers[index].held.compactMap(\.completion) { publish(settlement) }
-        giveBackStrays(of: index)
     }
 
     /// Gives back what the ledger says a worker holds and it never heard of, unless it may be on its way.

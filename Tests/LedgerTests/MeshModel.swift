@@ -185,6 +185,11 @@ struct MeshModel {
     }
 
     mutating func settle(_ settlements: [Settlement], tasks events: [TaskSettlement] = []) -> SettleOutcome {
+        perform(writes(of: settlements, tasks: events))
+    }
+
+    /// What a transaction would write.
+    mutating func writes(of settlements: [Settlement], tasks events: [TaskSettlement] = []) -> SettleWrites {
         var rows = SettleRows(now: now)
         for settlement in settlements { rows.jobs[settlement.job] = jobs[settlement.job]?.job }
         let ids = Set(rows.jobs.values.compactMap(\.task) + events.map(\.task))
@@ -204,7 +209,7 @@ struct MeshModel {
                 for (task, stage) in needs.outputs {
                     settling.supply(output: output(task, stage), task: task, stage: stage)
                 }
-            case .write(let writes): return perform(writes)
+            case .write(let writes): return writes
             }
         }
     }
@@ -220,7 +225,8 @@ struct MeshModel {
         )
     }
 
-    private mutating func perform(_ writes: SettleWrites) -> SettleOutcome {
+    /// Commits what a transaction writes.
+    mutating func perform(_ writes: SettleWrites) -> SettleOutcome {
         var outcome = writes.outcome
         for update in writes.jobs {
             jobs[update.job.id]?.job = update.job

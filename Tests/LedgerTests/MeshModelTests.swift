@@ -13,7 +13,7 @@ struct MeshModelTests {
     @Test("every accepted task ends once, as its handlers' answers imply, whatever crashes", arguments: 0..<8)
     func interleavings(block: Int) throws {
         let workflows = try LedgerWorkflows.all()
-        for seed in (block * 30)..<(block * 30 + 30) {
+        for seed in (block * 60)..<(block * 60 + 60) {
             var model = MeshModel(
                 seed: UInt64(seed),
                 definitions: [workflows.chain, workflows.fanAll, workflows.fanSome]

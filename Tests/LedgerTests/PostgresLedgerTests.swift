@@ -86,27 +86,6 @@ struct PostgresLedgerTests {
         }
     }
 
-    @Test(arguments: [0, 20_000]) func aClaimWalksTheIndexOfDueJobs(backlog: Int) async throws {
-        try await PostgresTestSchema.with { schema in
-            let ledger = schema.ledger()
-            try await ledger.migrate()
-            for _ in 0..<(backlog / 10_000) { try await ledger.create(jobs(10_000)) }
-            let explain = PostgresStatement("explain_claim", "EXPLAIN " + PostgresLedger.claim.text)
-            let rows = try await ledger.run(
-                PostgresCall(explain, ["alpha", "w", PostgresList([MeshID()]), Int64(0)]),
-                on: ledger.quick
-            )
-            let plan = try rows.map { row throws(LedgerError) in try row.text() }.joined(separator: "\n")
-            #expect(plan.contains("Index Scan using jobs_due"), "\(plan)")
-            // From the rank on: what comes before it may be thousands that were claimed since the last vacuum.
-            #expect(plan.contains("(service = 'alpha'::text) AND (rank >= '0'::bigint)"), "\(plan)")
-            // Not by the worker alone, which may hold thousands.
-            #expect(plan.contains("Index Cond: ((worker = 'w'::text) AND (lease = l.lease))"), "\(plan)")
-            #expect(!plan.contains("Seq Scan on jobs"), "\(plan)")
-            await ledger.close()
-        }
-    }
-
     @Test(.enabled(if: TestServers.isCI || TestServers.postgresTLS != nil)) func speaksTLS() async throws {
         try await PostgresTestSchema.with(TestServers.postgresTLS) { schema in
             let ledger = schema.ledger()

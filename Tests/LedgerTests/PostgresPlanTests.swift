@@ -10,7 +10,7 @@ import Workflow
 
 @testable import LedgerPostgres
 
-/// Which indexes the statements for direct jobs walk, and who gets a turn where many wait.
+/// Which indexes the statements walk, and who gets a turn where many wait.
 @Suite(.needs(.postgres), .serialized)
 struct PostgresPlanTests {
     /// The plan for any parameters, which is the one that the ledger's connections use: `EXPLAIN` with parameters would
@@ -39,6 +39,12 @@ struct PostgresPlanTests {
                 return JobRecord(job: job, input: Array("{}".utf8))
             }
             if !records.isEmpty { try await ledger.create(records) }
+            let claim = try await plan(PostgresLedger.claim, ledger)
+            #expect(claim.contains("Index Scan using jobs_due"), "\(claim)")
+            // From the rank on: what comes before it may be thousands that were claimed since the last vacuum.
+            #expect(claim.contains("Index Cond: ((service = $1) AND (rank >= $4))"), "\(claim)")
+            // Not by the worker alone, which may hold thousands.
+            #expect(claim.contains("Index Cond: ((worker = $2) AND (lease = l.lease))"), "\(claim)")
             let remote = try await plan(PostgresLedger.remoteClaim(byType: true, byProfile: true), ledger)
             #expect(remote.contains("Index Scan using jobs_due"), "\(remote)")
             let heads = try await plan(PostgresLedger.heads, ledger)
@@ -72,7 +78,7 @@ struct PostgresPlanTests {
             let advance = try await plan(PostgresLedger.advance, ledger)
             #expect(advance.contains("Index Cond: (task_id = u.task_id)"), "\(advance)")
             #expect(advance.contains("Index Cond: (id = u_1.id)"), "\(advance)")
-            for text in [remote, heads, ahead, loads, tasks, keys, timings, owned, advance] {
+            for text in [claim, remote, heads, ahead, loads, tasks, keys, timings, owned, advance] {
                 #expect(!text.contains("Seq Scan on jobs"), "\(text)")
             }
             await ledger.close()
