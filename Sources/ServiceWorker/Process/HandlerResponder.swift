@@ -59,7 +59,8 @@ struct HandlerResponder: HTTPResponder {
                 connection: context.connection,
                 logger: logger
             )
-        case (.media, .get): return await MediaCalls(media: media, settings: settings).read(route)
+        case (.media, .get):
+            return await MediaCalls(media: media, settings: settings).read(route, on: context.channel.eventLoop)
         case (.media, .post): return await MediaCalls(media: media, settings: settings).write(route, request)
         default: return .problem(.methodNotAllowed, "this call has another method")
         }

@@ -15,7 +15,9 @@ struct MediaCalls: Sendable {
     let settings: ProcessEngineSettings
 
     /// Answers `GET media?ref=…` with the bytes.
-    func read(_ route: HandlerRoute) async -> Response {
+    ///
+    /// - Parameter loop: that of the connection.
+    func read(_ route: HandlerRoute, on loop: any EventLoop) async -> Response {
         guard let text = route.query["ref"], let reference = MediaReference(text) else {
             return .problem(.badRequest, "'\(route.query["ref"] ?? "")' is no media reference; one is s3://bucket/key")
         }
@@ -24,7 +26,12 @@ struct MediaCalls: Sendable {
             var headers: HTTPFields = [.contentType: content.attributes.contentType]
             headers[.contentLength] = String(content.attributes.size)
             let body = ResponseBody(contentLength: content.attributes.size) { writer in
-                for try await bytes in content.bytes { try await writer.write(ByteBuffer(bytes: bytes)) }
+                for try await bytes in content.bytes {
+                    try await writer.write(ByteBuffer(bytes: bytes))
+                    // The writer takes all it gets until it hears from the loop that the connection is full. On a busy
+                    // machine ten megabytes were on their way to the loop by then.
+                    try await loop.submit {}.get()
+                }
                 try await writer.finish(nil)
             }
             return Response(status: .ok, headers: headers, body: body)
