@@ -247,7 +247,7 @@ let package = Package(
             name: "ServiceWorkerTests",
             dependencies: ports + [
                 "ServiceWorker", "LedgerSQLite", "BrokerInProcess", "ResultStoreInProcess",
-                "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", logging,
+                "MediaStoreFiles", "HTTPTransfer", "Workflow", "Plumbing", "MallaTestKit", hummingbird, logging,
             ]
         ),
         .testTarget(

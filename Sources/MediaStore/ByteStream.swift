@@ -12,7 +12,7 @@ extension AsyncThrowingStream where Element == [UInt8], Failure == any Error {
     public init<Pieces: AsyncSequence>(
         reading pieces: Pieces,
         onFailure: @escaping @Sendable (any Error) -> Void = { _ in }
-    ) where Pieces.Element == [UInt8] {
+    ) where Pieces.Element == [UInt8], Pieces.AsyncIterator: SendableMetatype {
         // Safe: a stream that unfolds asks for one element at a time, and nobody else has the iterator.
         nonisolated(unsafe) var iterator = pieces.makeAsyncIterator()
         self.init {

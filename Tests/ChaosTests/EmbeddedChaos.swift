@@ -33,7 +33,7 @@ struct EmbeddedChaos: Sendable {
             "HTTP_PORT": "\(second)", "TMPDIR": try temporary(folder),
         ]) { $1 }
         let log = folder + "/dev.log"
-        FileManager.default.createFile(atPath: log, contents: nil)
+        try Data().write(to: URL(filePath: log))
         let process = Process()
         process.executableURL = URL(filePath: TestPrograms.malla)
         process.arguments = ["dev", "--port", "\(port)", "--data", folder + "/data"]

@@ -226,7 +226,7 @@ import Workflow
         _ = await handler.started.first(1)
         let others = try await fixture.add(3)
         #expect(handler.most == 1)
-        #expect(await worker.floor.gate.isOpen == false)
+        #expect(worker.floor.gate.isOpen == false)
         handler.open()
         let done = await settled.first(4)
         #expect(done.first?.completion.job == orphan.id)

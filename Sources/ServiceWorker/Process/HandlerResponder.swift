@@ -60,7 +60,8 @@ struct HandlerResponder: HTTPResponder {
                 logger: logger
             )
         case (.media, .get):
-            return await MediaCalls(media: media, settings: settings).read(route, on: context.channel.eventLoop)
+            let loop = context.channel.eventLoop
+            return await MediaCalls(media: media, settings: settings).read(route) { try await loop.submit {}.get() }
         case (.media, .post): return await MediaCalls(media: media, settings: settings).write(route, request)
         default: return .problem(.methodNotAllowed, "this call has another method")
         }

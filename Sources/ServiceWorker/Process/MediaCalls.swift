@@ -16,8 +16,8 @@ struct MediaCalls: Sendable {
 
     /// Answers `GET media?ref=…` with the bytes.
     ///
-    /// - Parameter loop: that of the connection.
-    func read(_ route: HandlerRoute, on loop: any EventLoop) async -> Response {
+    /// - Parameter passed: waits until the loop of the connection has come by what was written.
+    func read(_ route: HandlerRoute, passed: @escaping @Sendable () async throws -> Void) async -> Response {
         guard let text = route.query["ref"], let reference = MediaReference(text) else {
             return .problem(.badRequest, "'\(route.query["ref"] ?? "")' is no media reference; one is s3://bucket/key")
         }
@@ -30,7 +30,7 @@ struct MediaCalls: Sendable {
                     try await writer.write(ByteBuffer(bytes: bytes))
                     // The writer takes all it gets until it hears from the loop that the connection is full. On a busy
                     // machine ten megabytes were on their way to the loop by then.
-                    try await loop.submit {}.get()
+                    try await passed()
                 }
                 try await writer.finish(nil)
             }
